@@ -1,0 +1,1 @@
+"""Layers that split a payload into parts."""

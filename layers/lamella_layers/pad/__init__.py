@@ -1,0 +1,1 @@
+"""Layers that pad, so that a length says less."""

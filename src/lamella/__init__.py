@@ -1,0 +1,1 @@
+"""Encryption and compression layers around a state backend."""

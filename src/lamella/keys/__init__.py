@@ -1,0 +1,1 @@
+"""Keyrings: every key, its status, and where the document rests."""

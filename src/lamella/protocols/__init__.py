@@ -1,0 +1,1 @@
+"""What a plugin implements: a layer, a store or a key provider."""

@@ -1,0 +1,86 @@
+"""Where a keyring document comes from, and what a layer may ask of it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["KeyProvider", "ValueKey", "ValueKeys"]
+
+
+class KeyProvider(ABC):
+    """A place that holds a keyring document: one line of ASCII text.
+
+    Attributes:
+        name: The registered name, which begins its spec (`file:keyring.lamella`).
+        writable: Whether `save` works.
+    """
+
+    name: ClassVar[str]
+    writable: ClassVar[bool] = False
+
+    @classmethod
+    @abstractmethod
+    def from_spec(cls, rest: str) -> Self:
+        """Build the provider from what follows `name:` in a keyring spec, without reading anything.
+
+        Raises:
+            ConfigError: The spec cannot be a place of this kind.
+        """
+
+    @abstractmethod
+    def load(self) -> str:
+        """Return the document.
+
+        Raises:
+            KeyringError: It is missing, or others could read it.
+            KeyProviderUnavailableError: The place does not answer.
+        """
+
+    def save(self, document: str, *, replace: bool) -> None:
+        """Keep the document, atomically and durably; with `replace` false an existing one is an error.
+
+        Raises:
+            KeyringError: This place is read-only, or it holds a document already.
+        """
+        from lamella.errors import KeyringError  # noqa: PLC0415 - only a read-only provider needs it
+
+        del document, replace
+        raise KeyringError(f"keyrings of {self.name!r} are read-only; change the document where it is kept")
+
+
+@dataclass(frozen=True, slots=True)
+class ValueKey:
+    """The key of one value, plain and wrapped.
+
+    Attributes:
+        key_id: The id of the data key that wraps it, 8 bytes.
+        wrapped_key: It under AES-KW, 40 bytes.
+        key: The key itself, 32 bytes.
+    """
+
+    key_id: bytes
+    wrapped_key: bytes
+    key: bytes = field(repr=False)
+
+
+class ValueKeys(Protocol):
+    """What a sealing layer asks of the keyring."""
+
+    def new_value_key(self) -> ValueKey:
+        """Make a random key and wrap it under the primary data key."""
+
+    def unwrap(self, key_id: bytes, wrapped_key: bytes) -> bytes:
+        """Return the plain key, 32 bytes; look up by id alone.
+
+        Raises:
+            KeyVersionNotFoundError: The data key is unknown, disabled or destroyed.
+            IntegrityError: The wrapped key does not unwrap.
+        """
+
+    def hedge(self, first_segment: bytes | memoryview) -> bytes:
+        """Return 16 bytes that differ while any of RNG, pid, clock, counter and first segment differ."""

@@ -1,0 +1,137 @@
+"""What an inner store is: objects at locators, replaced whole.
+
+What every store promises, and `lamella.testing.StoreContract` proves:
+
+- **Atomic.** A reader sees the whole object that was there or the whole one that is put, also after a crash.
+- **Durable.** What `put` returned for survives the process; what the store's settings relax, its page says.
+- **Read after write.** What `put` returned for, every later `get` and `list` sees, from any process.
+- **Idempotent delete.** Deleting what is absent is no error.
+- **Exact names.** A locator is `[a-z0-9/-]`, at most 160 characters, without empty, `.` or `..` components. Names
+  that differ are different objects; a locator is never the prefix folder of another one.
+- **Conditions** (`conditional_put`). `if_version` is checked and the write is made as one step. Versions differ
+  whenever the bytes differ; a version is opaque, compared only for equality, and outlives the process.
+- **Listing** (`lists`). `list(prefix)` streams in bounded memory, in no promised order, and each object that is there
+  throughout the call once. A prefix ends in `/` and means that folder, never `ab/` for `a`.
+- **Errors.** `ObjectNotFoundError`, `StoreConflictError`, `StoreUnavailableError` (transient), else `StoreError`; the
+  store's own exception is the cause. After a failed `put` nothing partial can be read and no temporary object stays.
+- **Threads and forks.** Any number of threads. Opened lazily, by the process that uses it; a store that is not
+  `fork_safe` raises `ForkedProcessError` in a child of the process that opened it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final, NewType, Union
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from typing_extensions import Self
+
+    from lamella.protocols.layer import Payload, Segment
+
+__all__ = ["ABSENT", "Condition", "Store", "StoredObject", "Version"]
+
+Version = NewType("Version", str)
+"""What tells two writes of one object apart."""
+
+
+class _Absent:
+    """The type of `ABSENT`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final = _Absent()
+"""The condition "nothing is stored there"."""
+
+Condition = Union[Version, _Absent, None]  # noqa: UP007 - evaluated at run time on Python 3.10
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """One row of a listing.
+
+    Attributes:
+        locator: Where it rests.
+        size_bytes: Its size.
+        modified_at: Seconds since 1970-01-01 UTC of its last put, by the store's clock.
+    """
+
+    locator: str
+    size_bytes: int
+    modified_at: float
+
+
+class Store(ABC):
+    """An inner store. The module's docstring is its contract.
+
+    Attributes:
+        scheme: The registered name, which begins its URLs.
+        conditional_put: Honours `if_version`.
+        lists: Has `list`.
+        streams: `put` and `get` hold a bounded part of an object in memory.
+        fork_safe: May be opened before a fork and used after it.
+        in_ref: Keeps nothing: the object travels inside its ref, and no method is called.
+        max_object_bytes: The largest object, None for no ceiling of its own.
+    """
+
+    scheme: ClassVar[str]
+    conditional_put: ClassVar[bool] = True
+    lists: ClassVar[bool] = True
+    streams: ClassVar[bool] = True
+    fork_safe: ClassVar[bool] = True
+    in_ref: ClassVar[bool] = False
+    max_object_bytes: ClassVar[int | None] = None
+
+    @classmethod
+    @abstractmethod
+    def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
+        """Build the store that a URL and its options name, without opening it.
+
+        Raises:
+            ConfigError: The URL does not name such a store, or an option is unknown.
+        """
+
+    @abstractmethod
+    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
+        """Replace the object by the bytes of `source`, and return its new version.
+
+        Raises:
+            StoreConflictError: The object is not at `if_version`.
+            StoreUnavailableError: The store does not answer.
+            StoreError: The store cannot keep it; an error that `source` raises passes as it is.
+        """
+
+    @abstractmethod
+    def get(self, locator: str) -> tuple[Version, Payload]:
+        """Return the version and the bytes of one and the same write, in segments.
+
+        Raises:
+            ObjectNotFoundError: Nothing is stored there.
+            StoreUnavailableError: The store does not answer.
+        """
+
+    @abstractmethod
+    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
+        """Remove the object; absent is no error unless `if_version` is given.
+
+        Raises:
+            StoreConflictError: The object is not at `if_version`.
+            StoreUnavailableError: The store does not answer.
+        """
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Stream the objects in the folder `prefix`, which ends in `/`.
+
+        Raises:
+            StoreUnavailableError: The store does not answer.
+        """
+
+    def close(self) -> None:  # noqa: B027 - a store that keeps nothing open has nothing to close
+        """Give back what is open; a later call opens it again."""

@@ -1,0 +1,1 @@
+"""Every byte that outlives the process; pure functions, no I/O."""
