@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["ABSENT", "Condition", "Store", "StoredObject", "Version"]
+__all__ = ["ABSENT", "Absent", "Condition", "Store", "StoredObject", "Version"]
 
 Version = NewType("Version", str)
 """What tells two writes of one object apart."""
 
 
-class _Absent:
+class Absent:
     """The type of `ABSENT`."""
 
     __slots__ = ()
@@ -46,10 +46,10 @@ class _Absent:
         return "ABSENT"
 
 
-ABSENT: Final = _Absent()
+ABSENT: Final = Absent()
 """The condition "nothing is stored there"."""
 
-Condition = Union[Version, _Absent, None]  # noqa: UP007 - evaluated at run time on Python 3.10
+Condition = Union[Version, Absent, None]  # noqa: UP007 - evaluated at run time on Python 3.10
 
 
 @dataclass(frozen=True, slots=True)

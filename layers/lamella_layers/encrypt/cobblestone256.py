@@ -1,0 +1,108 @@
+"""The cobblestone256 layer: seals a payload with Cobblestone-256, a committing, streaming AEAD.
+
+Source: README.md in this folder, "cobblestone256 version 1"; C2SP chunked-encryption@v1.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, ClassVar
+
+from cryptography.exceptions import InvalidTag
+
+from lamella.errors import IntegrityError
+from lamella.protocols.layer import BytesLayer, FactBlock, Role
+from lamella_layers.segments import SMALL_BYTES, pieces
+
+try:
+    from cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor
+except ImportError:
+    from lamella_layers.encrypt.cobblestone_fallback import (  # type: ignore[assignment]  # The same two, by interface.
+        Cobblestone256Decryptor,
+        Cobblestone256Encryptor,
+    )
+
+if TYPE_CHECKING:
+    from lamella.protocols.layer import LayerContext, Payload, Segment
+
+__all__ = ["Cobblestone256"]
+
+_SUITE = 1
+_MODE_VALUE_KEY = 0
+_NO_FLAGS = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cobblestone256(BytesLayer):
+    """Seals under a key of the value's own; the binding is authenticated as Cobblestone's context."""
+
+    name: ClassVar[str] = "cobblestone256"
+    role: ClassVar[str] = Role.ENCRYPT
+    strength: ClassVar[int] = 200
+
+    def encode(self, source: Payload, context: LayerContext) -> Payload:
+        """Yield the sealed payload; a small one is one segment."""
+        plain = pieces(source)
+        first = next(plain, b"")
+        facts = context.facts
+        if facts is None:
+            facts = _new_facts(first, context)
+        encryptor = Cobblestone256Encryptor(_value_key(facts, context), context.bind(facts))
+        sealed = b""
+        for piece in chain((first,), plain):
+            if sealed:
+                yield sealed
+            sealed = encryptor.update(piece)
+        if len(sealed) < SMALL_BYTES:
+            yield sealed + encryptor.finalize()
+        else:
+            yield sealed
+            yield encryptor.finalize()
+
+    def decode(self, source: Payload, context: LayerContext) -> Payload:
+        """Yield what verified; the payload is whole only when this ends without an error.
+
+        Raises:
+            IntegrityError: The payload, its binding or its facts are not what was sealed.
+            KeyVersionNotFoundError: The data key that the facts name is unknown.
+        """
+        facts = context.facts
+        if facts is None or (facts.suite, facts.mode, facts.flags) != (_SUITE, _MODE_VALUE_KEY, _NO_FLAGS):
+            raise IntegrityError(layer=self.name)
+        decryptor = Cobblestone256Decryptor(_value_key(facts, context), context.bind(facts))
+        try:
+            for piece in pieces(source):
+                plain = decryptor.update(piece)
+                if plain:
+                    yield plain
+            plain = decryptor.finalize()
+        except InvalidTag:
+            raise IntegrityError(layer=self.name) from None
+        if plain:
+            yield plain
+
+
+def _new_facts(first: Segment, context: LayerContext) -> FactBlock:
+    """Make the key of a new value, and leave it and its facts in the context."""
+    made = context.keys.new_value_key()
+    context.key = made.key
+    context.facts = FactBlock(
+        position=context.position,
+        suite=_SUITE,
+        mode=_MODE_VALUE_KEY,
+        flags=_NO_FLAGS,
+        key_id=made.key_id,
+        wrapped_key=made.wrapped_key,
+        hedge=context.keys.hedge(first),
+        sealed_at=time.time_ns() // 1_000_000,
+    )
+    return context.facts
+
+
+def _value_key(facts: FactBlock, context: LayerContext) -> bytes:
+    """Return the plain key behind the facts; unwrapped once, then kept for the other parts of the value."""
+    if context.key is None:
+        context.key = context.keys.unwrap(facts.key_id, facts.wrapped_key)
+    return context.key

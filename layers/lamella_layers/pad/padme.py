@@ -1,0 +1,78 @@
+"""The padme layer: pads a payload so that its length tells at most a few bits.
+
+Source: README.md in this folder, "padme version 1"; Nikitin et al., "Reducing Metadata Leakage from Encrypted Files
+and Communication with PURBs", PoPETs 2019, section 4.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from lamella.errors import IntegrityError
+from lamella.limits import SEGMENT_BYTES
+from lamella.protocols.layer import BytesLayer, Role
+from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, pieces, write_runs
+
+if TYPE_CHECKING:
+    from lamella.protocols.layer import LayerContext, Payload
+
+__all__ = ["Padme"]
+
+_FLOOR_BYTES = 256
+_MAX_RUN_BYTES = 2**31 - 1
+_ZEROS = bytes(SEGMENT_BYTES)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Padme(BytesLayer):
+    """Pads to the next Padmé size, 256 bytes at least and at most 12 % more above that."""
+
+    name: ClassVar[str] = "padme"
+    role: ClassVar[str] = Role.PAD
+
+    def encode(self, source: Payload, context: LayerContext) -> Payload:
+        """Yield the runs and the padding; a small payload of one segment is one segment again."""
+        del context
+        tail, size = yield from write_runs((len(piece), piece) for piece in pieces(source))
+        size += WORD_BYTES
+        padding = _padded_bytes(size) - size
+        tail += END_WORD
+        if padding < SMALL_BYTES:
+            yield tail.ljust(len(tail) + padding, b"\0")
+            return
+        yield tail
+        for start in range(0, padding, SEGMENT_BYTES):
+            yield _ZEROS[: padding - start]
+
+    def decode(self, source: Payload, context: LayerContext) -> Payload:
+        """Yield the runs as they come, then verify the padding.
+
+        Raises:
+            IntegrityError: The payload is not what `encode` writes.
+        """
+        del context
+        reader = Reader(source, self.name)
+        size = WORD_BYTES
+        while run_bytes := reader.word():
+            if run_bytes > _MAX_RUN_BYTES:
+                raise IntegrityError(layer=self.name)
+            size += WORD_BYTES + run_bytes
+            yield from reader.stream(run_bytes)
+        self._check_padding(reader, _padded_bytes(size) - size)
+
+    def _check_padding(self, reader: Reader, left_bytes: int) -> None:
+        while left_bytes:
+            piece = reader.up_to(min(left_bytes, SEGMENT_BYTES))
+            if not piece or not _ZEROS.startswith(piece):
+                raise IntegrityError(layer=self.name)
+            left_bytes -= len(piece)
+        reader.end()
+
+
+def _padded_bytes(size_bytes: int) -> int:
+    """Round a size up to one whose floating-point mantissa is no longer than its exponent."""
+    size = max(size_bytes, _FLOOR_BYTES)
+    exponent = size.bit_length() - 1
+    mask = (1 << (exponent - exponent.bit_length())) - 1
+    return (size + mask) & ~mask

@@ -1,0 +1,30 @@
+"""`lamella keygen`: make the first keyring of a deployment."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from lamella.cli.keyring_options import answer, describe_keyring, json_option, keyring_option, open_provider
+from lamella.keys.document import pack
+from lamella.keys.edit import keygen as make_keyring
+
+__all__ = ["keygen"]
+
+
+@click.command()
+@click.option("--deployment", required=True, metavar="NAME", help="The name of the installation; it never changes.")
+@keyring_option
+@json_option
+def keygen(deployment: str, spec: str, *, as_json: bool) -> None:
+    """Make a keyring, and never overwrite one."""
+    provider = open_provider(spec)
+    record = make_keyring(deployment, created_at=int(time.time()))
+    provider.save(pack(record), replace=False)
+    answer(
+        {**describe_keyring(record), "keyring": spec},
+        f"keyring {record.keyring_id.hex()} of deployment {deployment} is in {spec}; "
+        "back it up now with `lamella key export`: without it nothing can be read",
+        as_json=as_json,
+    )

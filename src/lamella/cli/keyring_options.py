@@ -1,0 +1,58 @@
+"""What the keyring commands share: their options, and how they read a spec and answer."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.errors import ConfigError
+from lamella.registry import installed_registry
+
+if TYPE_CHECKING:
+    from lamella.keys.record import KeyringRecord, KeyVersion
+    from lamella.protocols.key_provider import KeyProvider
+
+__all__ = ["answer", "describe_key", "describe_keyring", "json_option", "keyring_option", "open_provider"]
+
+keyring_option = click.option(
+    "--keyring",
+    "spec",
+    metavar="SPEC",
+    envvar="LAMELLA__KEYRING",
+    default="file:lamella.keyring",
+    show_default=True,
+    show_envvar=True,
+    help="Where the keyring is kept, as file:PATH or env:NAME.",
+)
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def open_provider(spec: str) -> KeyProvider:
+    """Return the key provider that a spec names, without reading anything.
+
+    Raises:
+        ConfigError: The spec is not `NAME:REST`, or its provider refuses the rest.
+        UnknownPluginError: No installed distribution registers the provider.
+    """
+    name, colon, rest = spec.partition(":")
+    if not colon:
+        raise ConfigError("a keyring spec begins with the name of a key provider, as in file:PATH or env:NAME")
+    return installed_registry().key_provider(name).from_spec(rest)
+
+
+def describe_keyring(record: KeyringRecord) -> dict[str, Any]:
+    """Return what may be shown of a keyring."""
+    return {"deployment": record.deployment, "keyring_id": record.keyring_id.hex(), "epoch": record.epoch}
+
+
+def describe_key(key: KeyVersion) -> dict[str, Any]:
+    """Return what may be shown of a key."""
+    return {"key_id": key.key_id.hex(), "role": key.role, "status": key.status, "created_at": key.created_at}
+
+
+def answer(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
+    """Print the facts as one JSON document, or the sentence for a person."""
+    click.echo(json.dumps(facts) if as_json else sentence)

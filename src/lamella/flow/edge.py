@@ -1,0 +1,67 @@
+"""The edge of the flow: a plugin's own exception becomes a named error, the caller's own passes as it is."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from lamella.errors import IntegrityError, LamellaError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from lamella.protocols.layer import Payload
+
+__all__ = ["caller_source", "decoding", "encoding"]
+
+
+class _CallerError(Exception):
+    """Carries an exception of the caller's own source through the layers."""
+
+
+def caller_source(source: Payload) -> Payload:
+    """Mark what the caller's own source raises, so that it is not taken for a plugin's."""
+    try:
+        yield from source
+    except Exception as error:  # whatever the caller's file raises is the caller's to see
+        raise _CallerError from error
+
+
+class _Edge(AbstractContextManager[None]):
+    __slots__ = ("_locator",)
+
+    def __init__(self, locator: str) -> None:
+        self._locator = locator
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        if isinstance(error, _CallerError) and error.__cause__ is not None:
+            raise error.__cause__
+        if isinstance(error, LamellaError):
+            error.locator = error.locator or self._locator
+        elif isinstance(error, Exception):
+            raise self._named(error) from None
+
+    def _named(self, error: Exception) -> LamellaError:
+        raise NotImplementedError
+
+
+class encoding(_Edge):  # noqa: N801 - reads as a word in a with statement
+    """A write: a plugin that fails is named by the kind of its exception, whose text may hold a plaintext."""
+
+    def _named(self, error: Exception) -> LamellaError:
+        return LamellaError(
+            f"a layer or store failed with {type(error).__name__} and nothing was replaced; report it to its authors",
+            locator=self._locator,
+        )
+
+
+class decoding(_Edge):  # noqa: N801 - reads as a word in a with statement
+    """A read: whatever a layer chokes on is not what was written."""
+
+    def _named(self, error: Exception) -> LamellaError:
+        del error  # Its text may hold what was decoded.
+        return IntegrityError(locator=self._locator)

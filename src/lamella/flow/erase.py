@@ -1,0 +1,91 @@
+"""The way to nothing: heads first, then whatever parts are listed, whatever today's stack is.
+
+A writer may be putting parts while an erasure lists them. Either it finds them gone after its commit and fails, or the
+erasure finds its head and takes that too: what stays is a whole value or nothing.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lamella.errors import StoreConflictError, StoreError
+from lamella.flow.head import current_generation
+from lamella.protocols.store import Absent
+from lamella.wire.locator import GENERATION_BYTES, Place, scope_prefixes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamella.flow.engine import Engine
+    from lamella.protocols.store import Condition, Store
+    from lamella.scope import Address, Scope
+
+__all__ = ["clear", "delete", "delete_version", "remove_generation"]
+
+
+def delete(engine: Engine, address: Address) -> None:
+    """Remove what every configured store holds at an address.
+
+    Raises:
+        StoreError: A store failed; call again, what is gone already is no error.
+    """
+    place = engine.place(address)
+    for store in _stores(engine):
+        store.delete(place.head)
+        if store.lists:
+            _remove_parts(engine, store, place.kind, place.parts)
+
+
+def clear(engine: Engine, scope: Scope, *, all_map_indices: bool) -> None:
+    """Remove what every configured store holds in a scope, of its map index or of all.
+
+    Raises:
+        StoreError: A store failed; call again, what is gone already is no error.
+    """
+    heads, parts = scope_prefixes(engine.scope_id(scope), None if all_map_indices else scope.map_index)
+    for store in _stores(engine):
+        if not store.lists:
+            raise StoreError(f"{store.scheme}:// does not list, so a scope cannot be cleared; delete key by key")
+        for head in store.list(heads):
+            store.delete(head.locator)
+        _remove_parts(engine, store, scope.kind, parts)
+
+
+def remove_generation(store: Store, place: Place, generation: bytes) -> None:
+    """Remove the parts of one generation that no head names."""
+    for part in store.list(place.generation(generation)):
+        store.delete(part.locator)
+
+
+def delete_version(store: Store, place: Place, version: Condition) -> None:
+    """Remove a head that lost its parts, unless a newer value replaced it."""
+    if_version = None if isinstance(version, Absent) or not store.conditional_put else version
+    with suppress(StoreConflictError):
+        store.delete(place.head, if_version=if_version)
+
+
+def _stores(engine: Engine) -> Iterator[Store]:
+    return (store for store in engine.stores.values() if not store.in_ref)
+
+
+def _remove_parts(engine: Engine, store: Store, kind: str, prefix: str) -> None:
+    """Remove listed parts, but not those of a head that was committed in the meantime."""
+    kept: dict[tuple[Place, bytes], bool] = {}
+    for part in store.list(prefix):
+        found = _place_of(kind, part.locator)
+        if found not in kept:
+            kept[found] = current_generation(engine, store, found[0])[1] == found[1]
+        if not kept[found]:
+            store.delete(part.locator)
+    for (place, generation), keep in kept.items():
+        if keep:
+            continue
+        version, current = current_generation(engine, store, place)
+        if current == generation:
+            delete_version(store, place, version)
+
+
+def _place_of(kind: str, locator: str) -> tuple[Place, bytes]:
+    _, scope_hex, map_index, key_hex, generation, _ = locator.split("/")
+    return Place(kind, scope_hex, int(map_index), key_hex), bytes.fromhex(generation)[:GENERATION_BYTES]

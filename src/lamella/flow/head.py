@@ -1,0 +1,57 @@
+"""Opening what rests at a head's locator: the envelope, and the head record of a split value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lamella.errors import IntegrityError, KeyringError, LimitExceededError, ObjectNotFoundError, RefError
+from lamella.protocols.store import ABSENT
+from lamella.wire.binding import PART_HEAD
+from lamella.wire.envelope import HEAD, read_header
+from lamella.wire.head import unpack_head
+
+if TYPE_CHECKING:
+    from lamella.flow.engine import Engine
+    from lamella.flow.plan import Passage
+    from lamella.protocols.layer import Payload
+    from lamella.protocols.store import Condition, Store
+    from lamella.wire.head import HeadRecord
+    from lamella.wire.locator import Place
+
+__all__ = ["current_generation", "open_head"]
+
+_MAX_HEAD_BYTES = 64 * 1024
+
+
+def open_head(engine: Engine, passage: Passage, payload: Payload) -> HeadRecord:
+    """Decode the head record of a split value.
+
+    Raises:
+        IntegrityError: It is not what was written.
+        LimitExceededError: It names more parts than the limits allow.
+    """
+    raw = bytearray()
+    for segment in passage.decode_after(payload, PART_HEAD):
+        raw += segment
+        if len(raw) > _MAX_HEAD_BYTES:
+            raise IntegrityError
+    return unpack_head(bytes(raw), engine.limits)
+
+
+def current_generation(engine: Engine, store: Store, place: Place) -> tuple[Condition, bytes | None]:
+    """Return the version of what rests at a place, and the generation that it names, if any.
+
+    What cannot be opened names no generation: it may be replaced, and its parts are left to a delete.
+    """
+    try:
+        version, stream = store.get(place.head)
+    except ObjectNotFoundError:
+        return ABSENT, None
+    try:
+        header, payload = read_header(stream)
+        if header.shape != HEAD:
+            return version, None
+        passage = engine.passage(engine.plan_of(header.manifest), place, header.facts)
+        return version, open_head(engine, passage, payload).generation
+    except (IntegrityError, RefError, KeyringError, LimitExceededError):
+        return version, None

@@ -1,0 +1,115 @@
+"""Where a payload enters from a caller's file, and where it leaves into one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+from lamella.errors import InvalidValueError, LimitExceededError
+from lamella.flow.edge import caller_source
+from lamella.limits import SEGMENT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lamella.limits import Limits
+    from lamella.protocols.layer import Payload, Segment
+    from lamella.wire.address import AddressRecord
+
+__all__ = ["gather", "segments", "spool_into"]
+
+
+def segments(source: BinaryIO | Iterable[Segment], size_bytes: int | None, limits: Limits) -> Payload:
+    """Yield the bytes of a caller's source in segments, and hold it to its size.
+
+    Raises:
+        InvalidValueError: It has another size than `size_bytes`.
+        LimitExceededError: It is longer than `limits.max_stream_bytes`.
+    """
+    count = 0
+    for segment in caller_source(_pieces(source)):
+        count += len(segment)
+        if count > limits.max_stream_bytes:
+            raise LimitExceededError(f"the stream is longer than limits.max_stream_bytes, {limits.max_stream_bytes}")
+        yield segment
+    if size_bytes is not None and count != size_bytes:
+        raise InvalidValueError(f"the source has {count} bytes, size_bytes said {size_bytes}; nothing was stored")
+
+
+def gather(value: Payload, limit_bytes: int) -> bytes:
+    """Return a whole value.
+
+    Raises:
+        LimitExceededError: It is longer than `limit_bytes`.
+    """
+    held: list[Segment] = []
+    count = 0
+    for segment in value:
+        count += len(segment)
+        if count > limit_bytes:
+            raise LimitExceededError(f"the value is longer than limits.max_value_bytes, {limit_bytes}")
+        held.append(segment)
+    return b"".join(held)
+
+
+def spool_into(
+    target: str | os.PathLike[str] | BinaryIO,
+    limits: Limits,
+    read: Callable[[Callable[[AddressRecord, Payload], int]], int],
+) -> int:
+    """Let `read` fill a private file, then publish it at the target; return the number of bytes.
+
+    Raises:
+        LimitExceededError: The value is longer than `limits.max_stream_bytes`.
+        OSError: The target cannot be written.
+    """
+    if isinstance(target, (str, os.PathLike)):
+        return _spool_to_path(os.fspath(target), limits, read)
+    with tempfile.TemporaryFile() as spool:
+        count = read(lambda _, value: _fill(spool, value, limits))
+        spool.seek(0)
+        shutil.copyfileobj(spool, target, SEGMENT_BYTES)
+    return count
+
+
+def _spool_to_path(path: str, limits: Limits, read: Callable[[Callable[[AddressRecord, Payload], int]], int]) -> int:
+    final = Path(path).absolute()
+    handle, private = tempfile.mkstemp(prefix=f".{final.name[:64]}.", suffix=".partial", dir=final.parent)
+    try:
+        with os.fdopen(handle, "wb", buffering=0) as spool:
+            count = read(lambda _, value: _fill(spool, value, limits))
+            os.fsync(spool.fileno())
+        Path(private).replace(final)
+    except BaseException:
+        Path(private).unlink(missing_ok=True)
+        raise
+    return count
+
+
+def _fill(spool: BinaryIO, value: Payload, limits: Limits) -> int:
+    """Write the value from the file's start on, whatever an earlier try left there."""
+    spool.seek(0)
+    spool.truncate()
+    count = 0
+    for segment in value:
+        count += len(segment)
+        if count > limits.max_stream_bytes:
+            raise LimitExceededError(f"the value is longer than limits.max_stream_bytes, {limits.max_stream_bytes}")
+        rest = memoryview(segment)
+        while rest:
+            rest = rest[spool.write(rest) :]
+    return count
+
+
+def _pieces(source: BinaryIO | Iterable[Segment]) -> Payload:
+    if hasattr(source, "read"):
+        while segment := source.read(SEGMENT_BYTES):
+            yield segment
+        return
+    for piece in source:
+        view = memoryview(piece).cast("B")
+        for start in range(0, len(view), SEGMENT_BYTES):
+            yield view[start : start + SEGMENT_BYTES]

@@ -1,0 +1,89 @@
+"""The local check of an untrusted manifest, before anything is fetched or decoded.
+
+A manifest says what an object went through; it never decides what this process is willing to trust. That stands here.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamella.errors import ConfigError, ManifestRefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Accept", "Policy", "admit", "hold_floor"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept:
+    """A dated permission to read what is sealed more weakly than today's stack seals.
+
+    Attributes:
+        strength: The strength class that is still read; 0 is plaintext.
+        until: The last day, by UTC, on which it is.
+    """
+
+    strength: int
+    until: dt.date
+
+    def __post_init__(self) -> None:
+        """Refuse a permission without an end."""
+        if type(self.strength) is not int or self.strength < 0:
+            raise ConfigError("policy.accept: strength must be a whole number, 0 for plaintext")
+        if not isinstance(self.until, dt.date):
+            raise ConfigError("policy.accept: until must be a date like 2027-01-31")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What this process writes and reads.
+
+    Attributes:
+        allow_plaintext: A stack without a sealing layer may be built.
+        strict: Every `StackWarning` is a `StackOrderError`.
+        accept: Weaker objects that are read for a while.
+        require_fips: Refuse to start unless the cryptography library runs in FIPS mode.
+    """
+
+    allow_plaintext: bool = False
+    strict: bool = False
+    accept: tuple[Accept, ...] = ()
+    require_fips: bool = False
+
+
+def admit(strengths: Sequence[int], required: int, policy: Policy) -> None:
+    """Admit an object whose seals have these strengths, or refuse it.
+
+    Raises:
+        ManifestRefusedError: Its strongest seal is below `required` and no permission of today covers it.
+    """
+    strongest = max(strengths, default=0)
+    if strongest >= required:
+        return
+    today = dt.datetime.now(dt.timezone.utc).date()
+    if any(strongest >= accept.strength and today <= accept.until for accept in policy.accept):
+        return
+    what = "is not sealed" if strongest == 0 else f"is sealed with strength {strongest}"
+    raise ManifestRefusedError(
+        f"the object {what}, today's stack requires {required}; if that is meant, accept it for a while: "
+        f'policy.accept = [{{ strength = {strongest}, until = "YYYY-MM-DD" }}]'
+    )
+
+
+def hold_floor(ref_strengths: Sequence[int], object_strengths: Sequence[int]) -> None:
+    """Hold the ref's manifest as the floor under an object whose header has another one.
+
+    Raises:
+        ManifestRefusedError: The object lacks a seal that the ref promises, or the ref has none.
+    """
+    promised = sorted(ref_strengths, reverse=True)
+    found = sorted(object_strengths, reverse=True)[: len(promised)]
+    if promised and len(found) == len(promised) and all(map(int.__ge__, found, promised)):
+        return
+    raise ManifestRefusedError(
+        "the object is sealed more weakly than its ref promises, or the ref promises no seal and names other layers; "
+        "write the value again"
+    )

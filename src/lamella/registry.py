@@ -1,0 +1,114 @@
+"""The allow-list: every layer, store and key provider by its registered name.
+
+Names come from entry points alone. Nothing that is stored is ever an import path, and one name has one owner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Final
+
+from lamella.errors import ConfigError, DuplicatePluginError, UnknownPluginError
+from lamella.protocols.key_provider import KeyProvider
+from lamella.protocols.layer import Layer
+from lamella.protocols.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["Registry", "installed_registry"]
+
+RETIRED_NAMES: Final[frozenset[str]] = frozenset()
+"""Names that a release used and no later one may reuse."""
+
+Table = Mapping[str, "EntryPoint | type[Any]"]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Three tables of plugins by name; a plugin is imported when it is first asked for.
+
+    Attributes:
+        layers: By layer name.
+        stores: By URL scheme.
+        key_providers: By the name that begins a keyring spec.
+    """
+
+    layers: Table = field(default_factory=dict)
+    stores: Table = field(default_factory=dict)
+    key_providers: Table = field(default_factory=dict)
+
+    def layer(self, name: str) -> type[Layer]:
+        """Return the layer of that name.
+
+        Raises:
+            UnknownPluginError: No installed distribution registers it.
+            ConfigError: What is registered is not a layer of that name.
+        """
+        return _resolve("layer", self.layers, name, Layer, "name")
+
+    def store(self, scheme: str) -> type[Store]:
+        """Return the store of that URL scheme; raises as `layer` does."""
+        return _resolve("store", self.stores, scheme, Store, "scheme")
+
+    def key_provider(self, name: str) -> type[KeyProvider]:
+        """Return the key provider of that name; raises as `layer` does."""
+        return _resolve("key provider", self.key_providers, name, KeyProvider, "name")
+
+    def with_layers(self, *layers: type[Layer]) -> Registry:
+        """Return a registry that knows these layers too, for a layer that no distribution registers yet.
+
+        Raises:
+            DuplicatePluginError: A name is taken.
+        """
+        table = dict(self.layers)
+        for layer in layers:
+            _claim("layer", table, layer.name, layer)
+        return replace(self, layers=table)
+
+
+@lru_cache(maxsize=1)
+def installed_registry() -> Registry:
+    """Return what the installed distributions register.
+
+    Raises:
+        DuplicatePluginError: Two of them register one name.
+    """
+    return Registry(
+        layers=_table("layer", entry_points(group="lamella.layers")),
+        stores=_table("store", entry_points(group="lamella.stores")),
+        key_providers=_table("key provider", entry_points(group="lamella.key_providers")),
+    )
+
+
+def _table(what: str, points: Iterable[EntryPoint]) -> Table:
+    table: dict[str, EntryPoint | type[Any]] = {}
+    for point in points:
+        _claim(what, table, point.name, point)
+    return table
+
+
+def _claim(what: str, table: dict[str, EntryPoint | type[Any]], name: str, plugin: EntryPoint | type[Any]) -> None:
+    if name in RETIRED_NAMES:
+        raise DuplicatePluginError(f"{what} {name!r}: an earlier release used the name; choose another")
+    if table.get(name, plugin) != plugin:
+        raise DuplicatePluginError(f"{what} {name!r} is registered twice; uninstall one of the two distributions")
+    table[name] = plugin
+
+
+def _resolve(what: str, table: Table, name: str, base: type[Any], named: str) -> type[Any]:
+    plugin = table.get(name)
+    if plugin is None:
+        known = ", ".join(sorted(table)) or "none"
+        raise UnknownPluginError(
+            f"no {what} is named {name!r}; installed are: {known}. Correct it or install its plugin"
+        )
+    cls = plugin.load() if isinstance(plugin, EntryPoint) else plugin
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise ConfigError(f"{what} {name!r}: what is registered is no {what}; report it to its distribution")
+    if what == "layer" and getattr(cls, named) != name:
+        raise ConfigError(f"layer {name!r} calls itself {getattr(cls, named)!r}; report it to its distribution")
+    return cls

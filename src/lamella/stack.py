@@ -1,0 +1,271 @@
+"""The stack: ordered layers, the store under them, the keyring and the policy; frozen once built."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from lamella.errors import (
+    ConfigError,
+    InvalidValueError,
+    ObjectNotFoundError,
+    RefMismatchError,
+    StackOrderError,
+    StackWarning,
+    StoreConflictError,
+)
+from lamella.flow import erase
+from lamella.flow.engine import Engine
+from lamella.flow.plan import plan_layers
+from lamella.flow.read import Source, read, read_ref
+from lamella.flow.stream import gather, segments, spool_into
+from lamella.flow.write import write
+from lamella.limits import DEFAULT_LIMITS, Limits
+from lamella.order import better_order, order_warnings, refuse_order
+from lamella.policy import Policy
+from lamella.registry import Registry, installed_registry
+from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
+from lamella.wire.ref import ALIAS, parse_ref
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from lamella.keys.keyring import Keyring
+    from lamella.protocols.layer import Layer, Payload, Segment
+    from lamella.protocols.store import Store
+    from lamella.scope import Address, Scope
+    from lamella.wire.address import AddressRecord
+    from lamella.wire.ref import Ref
+
+__all__ = ["Stack"]
+
+_PUT_TRIES = 3
+
+
+class Stack:
+    """Layers around a store: a value goes in, a ref comes out, and the ref brings the value back.
+
+    Thread-safe; may be built before a fork and used after it where its stores may.
+
+    Args:
+        layers: In write order; the last one hands to the store.
+        store: Where objects rest.
+        keyring: All keys. Every stack has one, since ids and refs are keyed.
+        policy: What this process writes and reads.
+        limits: The ceilings.
+        alias: The name by which refs know the store.
+        others: More stores that are read, deleted from and cleared, by alias.
+        renamed: Aliases of earlier configurations, and what they are called now.
+        registry: The installed layers; by default those that distributions register.
+
+    Raises:
+        ConfigError: The parts cannot work together; nothing was opened.
+    """
+
+    __slots__ = ("_engine",)
+
+    def __init__(  # noqa: PLR0913 - each is one part of a stack, and all but three have a default
+        self,
+        layers: Sequence[Layer],
+        store: Store,
+        keyring: Keyring,
+        *,
+        policy: Policy | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+        alias: str = "main",
+        others: Mapping[str, Store] | None = None,
+        renamed: Mapping[str, str] | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        """Build the stack, and judge the order of its layers."""
+        policy = policy or Policy()
+        registry = registry or installed_registry()
+        stores = {alias: store, **(others or {})}
+        _refuse_parts(layers, store, policy, limits, registry)
+        _refuse_aliases(alias, others or {}, renamed or {}, stores)
+        _judge_order(layers, strict=policy.strict)
+        self._engine = Engine(
+            plan=plan_layers(layers),
+            alias=alias,
+            stores=stores,
+            renamed=dict(renamed or {}),
+            keyring=keyring,
+            policy=policy,
+            limits=limits,
+            registry=registry,
+            counters=Counter(),
+        )
+
+    def put(self, address: Address, value: Any) -> str:  # noqa: ANN401 - any JSON document
+        """Store a JSON value and return its ref, which depends on the address and the configuration alone.
+
+        Raises:
+            InvalidValueError: The value is not JSON.
+            LimitExceededError: The value is larger than the limits or the store allow.
+            StoreError: The store failed; the old value, or the new one, is there.
+        """
+        text = dump_json(value, self._engine.limits)
+        for _ in range(_PUT_TRIES - 1):
+            try:
+                return write(self._engine, address, CODEC_JSON, iter((text,)))
+            except StoreConflictError:
+                continue
+        return write(self._engine, address, CODEC_JSON, iter((text,)))
+
+    def get(self, ref: str, *, expect: Address | None = None) -> Any:  # noqa: ANN401 - any JSON document
+        """Return the value behind a ref, after its last tag was verified.
+
+        Args:
+            ref: What `put` returned.
+            expect: The address that the ref must belong to, where the caller knows it.
+
+        Raises:
+            RefError: The ref is malformed, forged, of another address, or refused by the policy.
+            KeyringError: A key is missing, disabled or destroyed.
+            IntegrityError: The object is not what was written there.
+            ObjectNotFoundError: Nothing is stored there.
+            StoreError: The store failed.
+        """
+        return read_ref(self._engine, self._parse(ref, expect), self._load)
+
+    def get_at(self, address: Address) -> Any:  # noqa: ANN401 - any JSON document
+        """Return the value at an address, without a ref; raises as `get` does."""
+        return self._read_at(address, self._load)
+
+    def delete(self, address: Address) -> None:
+        """Remove what every configured store holds at an address; absent is no error.
+
+        Raises:
+            StoreError: A store failed; call again.
+        """
+        erase.delete(self._engine, address)
+
+    def clear(self, scope: Scope, *, all_map_indices: bool = False) -> None:
+        """Remove every key of a scope from every configured store.
+
+        Args:
+            scope: Whose keys go; other map indices stay unless `all_map_indices`.
+            all_map_indices: Remove the keys of all map indices.
+
+        Raises:
+            StoreError: A store failed; call again.
+        """
+        erase.clear(self._engine, scope, all_map_indices=all_map_indices)
+
+    def put_stream(self, address: Address, source: BinaryIO | Iterable[Segment], size_bytes: int | None = None) -> str:
+        """Store the bytes of a binary file or iterable in bounded memory, and return their ref.
+
+        Args:
+            address: Where they belong.
+            source: An open binary file, or pieces of bytes.
+            size_bytes: Their number, where it is known; a source of another size is an error.
+
+        Raises:
+            InvalidValueError: The source has another size than was said; nothing was replaced.
+            LimitExceededError: It is larger than the limits or the store allow; nothing was replaced.
+            StoreError: The store failed; the old value, or the new one, is there.
+        """
+        value = segments(source, size_bytes, self._engine.limits)
+        return write(self._engine, address, CODEC_RAW, value, size_bytes)
+
+    def get_into(self, ref: str, target: str | os.PathLike[str] | BinaryIO, *, expect: Address | None = None) -> int:
+        """Write the bytes behind a ref to a path or an open binary file, and return their number.
+
+        They are spooled to a private file first, and published only after the last tag: a path by rename, an open file
+        by copying. Raises as `get` does; `target` is then as it was.
+        """
+        parsed = self._parse(ref, expect)
+        return spool_into(target, self._engine.limits, lambda sink: read_ref(self._engine, parsed, sink))
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """How often something worth watching happened: `manifest_drift`."""
+        return dict(self._engine.counters)
+
+    @property
+    def engine(self) -> Engine:
+        """The parts of the stack, for tools that inspect it."""
+        return self._engine
+
+    def close(self) -> None:
+        """Close every store; a later call opens it again."""
+        for store in self._engine.stores.values():
+            store.close()
+
+    def __repr__(self) -> str:
+        """Show the layers and the store."""
+        return f"Stack({self._engine.plan.manifest} | {self._engine.store.scheme})"
+
+    def _parse(self, text: str, expect: Address | None) -> Ref:
+        ref = parse_ref(text, self._engine.limits, self._engine.keyring.mac_ref)
+        if expect is not None and self._engine.place(expect) != ref.place:
+            raise RefMismatchError(
+                "the ref is genuine but belongs to another scope or key than the one asked for; "
+                "look for a row that was copied or swapped"
+            )
+        return ref
+
+    def _load(self, record: AddressRecord, value: Payload) -> Any:  # noqa: ANN401 - any JSON document
+        if record.codec != CODEC_JSON:
+            raise InvalidValueError("the value was stored with put_stream and is no JSON; read it with get_into")
+        return load_json(gather(value, self._engine.limits.max_value_bytes))
+
+    def _read_at(self, address: Address, sink: Callable[[AddressRecord, Payload], Any]) -> Any:  # noqa: ANN401 - the sink's
+        place = self._engine.place(address)
+        stores = [store for store in self._engine.stores.values() if not store.in_ref]
+        if not stores:
+            raise ConfigError("the inline store keeps values in their refs alone; read them with get(ref)")
+        for store in stores[:-1]:
+            try:
+                return read(self._engine, Source(store, place, None), sink)
+            except ObjectNotFoundError:
+                continue
+        return read(self._engine, Source(stores[-1], place, None), sink)
+
+
+def _refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits: Limits, registry: Registry) -> None:
+    if len(layers) > limits.max_layers:
+        raise StackOrderError(f"the stack has {len(layers)} layers, limits.max_layers is {limits.max_layers}")
+    for layer in layers:
+        if registry.layer(layer.name) is not type(layer):
+            raise ConfigError(f"layer {layer.name!r} is not the one that is registered, so no read could undo it")
+    refuse_order(layers, store)
+    if not policy.allow_plaintext and not any(layer.strength for layer in layers):
+        raise ConfigError(
+            "the stack has no layer that encrypts; add cobblestone256, or set policy.allow_plaintext = true"
+        )
+    if policy.require_fips:
+        _require_fips()
+
+
+def _require_fips() -> None:
+    from cryptography.hazmat.bindings._rust import openssl  # noqa: PLC0415 - only who requires FIPS pays for it
+
+    if not openssl.is_fips_enabled():
+        raise ConfigError(
+            "policy.require_fips is set, but the installed cryptography library does not run in FIPS mode; "
+            "install one that is built against a FIPS provider"
+        )
+
+
+def _refuse_aliases(
+    alias: str, others: Mapping[str, Store], renamed: Mapping[str, str], stores: Mapping[str, Store]
+) -> None:
+    for name in (alias, *others, *renamed):
+        if not ALIAS.fullmatch(name):
+            raise ConfigError(f"store alias {name!r}: use a letter, then up to 31 of a-z, 0-9, _ and -")
+    if alias in others:
+        raise ConfigError(f"store alias {alias!r} is given twice; rename one")
+    for old, new in renamed.items():
+        if new not in stores or old in stores:
+            raise ConfigError(f"stores.aliases: {old!r} = {new!r} must lead from an unused alias to a configured store")
+
+
+def _judge_order(layers: Sequence[Layer], *, strict: bool) -> None:
+    for sentence in order_warnings(layers):
+        advice = f"{sentence}; the better order is: {better_order(layers)}"
+        if strict:
+            raise StackOrderError(advice)
+        warnings.warn(advice, StackWarning, stacklevel=3)

@@ -1,0 +1,10 @@
+"""Contract suites for plugin authors: subclass one, give it a fixture, run pytest."""
+
+from __future__ import annotations
+
+from lamella.testing.contexts import FixedKeys, layer_context
+from lamella.testing.key_provider_contract import KeyProviderContract
+from lamella.testing.layer_contract import LayerContract
+from lamella.testing.split_layer_contract import SplitLayerContract
+
+__all__ = ["FixedKeys", "KeyProviderContract", "LayerContract", "SplitLayerContract", "layer_context"]

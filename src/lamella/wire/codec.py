@@ -1,0 +1,151 @@
+"""The value codecs: JSON for values, raw for streams.
+
+| number | codec | bytes |
+|---|---|---|
+| 0 | json | one JSON text, UTF-8; what `json.loads(json.dumps(value))` gives is what is read back |
+| 1 | raw | the bytes of a stream as they came |
+
+Source: docs/format.md, "Payload"; RFC 8259.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
+
+if TYPE_CHECKING:
+    from lamella.limits import Limits
+
+__all__ = ["CODEC_JSON", "CODEC_RAW", "dump_json", "load_json"]
+
+CODEC_JSON: Final = 0
+CODEC_RAW: Final = 1
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder()
+
+_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
+_PLAIN: Final = _LEAVES | {list, tuple, dict}
+
+
+def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever the host hands in
+    """Return `value` as JSON text in UTF-8, at most `limits.max_value_bytes`.
+
+    The fast encoder is used only where it provably writes what `json.dumps` would; it takes sets, dates and NaN, which
+    JSON has no word for.
+
+    Raises:
+        InvalidValueError: The value is not JSON; the message names the path.
+        LimitExceededError: It is too long or nested too deeply.
+    """
+    text = _dump_plain(value) if _is_plain(value, limits.max_nesting) else None
+    if text is None:
+        text = _dump_any(value)
+    if len(text) > limits.max_value_bytes:
+        raise LimitExceededError(
+            f"the value has {len(text)} bytes of JSON, limits.max_value_bytes is {limits.max_value_bytes}; "
+            "store it with put_stream or raise the limit"
+        )
+    return text
+
+
+def load_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON document
+    """Return the value of a JSON text that `dump_json` wrote.
+
+    Raises:
+        IntegrityError: It is no JSON, so it is not what was written.
+        LimitExceededError: It is nested more deeply than this Python reads.
+    """
+    try:
+        return _DECODER.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
+        pass
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise LimitExceededError("the value is nested more deeply than this Python reads") from None
+    except ValueError:
+        raise IntegrityError from None
+
+
+def _is_plain(value: object, max_nesting: int) -> bool:
+    """Tell whether only exact JSON types and finite floats occur, a level at a time in C loops."""
+    level = [value]
+    for _ in range(max_nesting):
+        kinds = set(map(type, level))
+        if not kinds <= _PLAIN:
+            return False
+        if float in kinds and not all(map(math.isfinite, [leaf for leaf in level if type(leaf) is float])):
+            return False
+        if kinds <= _LEAVES:
+            return True
+        dicts = [node for node in level if type(node) is dict]
+        if not set(map(type, chain.from_iterable(dicts))) <= {str}:
+            return False
+        arrays = [node for node in level if type(node) is list or type(node) is tuple]
+        level = [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(arrays)]
+    raise LimitExceededError(
+        f"the value is nested deeper than limits.max_nesting, {max_nesting}, or contains itself; flatten it"
+    )
+
+
+def _dump_plain(value: object) -> bytes | None:
+    """Encode exact JSON types fast; None where only the standard library decides (a lone surrogate, a huge int)."""
+    try:
+        return _ENCODER.encode(value)
+    except (UnicodeError, RecursionError, ValueError):
+        return None
+
+
+def _dump_any(value: object) -> bytes:
+    try:
+        return json.dumps(value, allow_nan=False, separators=(",", ":")).encode()
+    except RecursionError:
+        raise LimitExceededError("the value is nested more deeply than this Python writes; flatten it") from None
+    except (TypeError, ValueError):
+        path, reason = _blame(value)
+        raise InvalidValueError(f"the value at {path} {reason}; convert it to a JSON type first") from None
+
+
+def _blame(value: object) -> tuple[str, str]:
+    """Find a place that JSON has no word for: its path and the reason, never the value there."""
+    places = [("$", value)]
+    while places:
+        path, node = places.pop()
+        reason = _fault(node)
+        if reason:
+            return path, reason
+        if isinstance(node, dict):
+            places += [(f"{path}.{key}", child) for key, child in node.items()]
+        elif isinstance(node, (list, tuple)):
+            places += [(f"{path}[{index}]", child) for index, child in enumerate(node)]
+    return "$", "cannot be written as JSON"
+
+
+def _fault(node: object) -> str | None:
+    if isinstance(node, float):
+        return None if math.isfinite(node) else "is NaN or infinite"
+    if isinstance(node, int):
+        return None if _is_printable(node) else "is an integer with too many digits"
+    if isinstance(node, dict):
+        wrong = [key for key in node if not (key is None or (isinstance(key, (str, int, float)) and not _fault(key)))]
+        return f"has a key of type {type(wrong[0]).__name__} that JSON has no word for" if wrong else None
+    return None if node is None or isinstance(node, (str, list, tuple)) else f"is of type {type(node).__name__}"
+
+
+def _is_printable(number: int) -> bool:
+    try:
+        int.__repr__(number)
+    except ValueError:
+        return False
+    return True
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)

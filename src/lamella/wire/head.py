@@ -1,0 +1,56 @@
+"""The head record: which parts make up a split value.
+
+Canonical msgpack `[generation (bin 16), part count, size]`; size is what the parts' payloads add up to, in bytes,
+before the layers that stand after the split. In the envelope of the head those layers encode the record, as the parts.
+
+Source: docs/format.md, "Head and parts".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamella.errors import IntegrityError, LimitExceededError
+from lamella.wire.locator import GENERATION_BYTES
+from lamella.wire.record import pack_record, unpack_record
+
+if TYPE_CHECKING:
+    from lamella.limits import Limits
+
+__all__ = ["HeadRecord", "pack_head", "unpack_head"]
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecord:
+    """One generation of a split value.
+
+    Attributes:
+        generation: The random name of the write, 16 bytes.
+        part_count: How many parts it has, at least 1.
+        size_bytes: The bytes of all parts' payloads together.
+    """
+
+    generation: bytes
+    part_count: int
+    size_bytes: int
+
+
+def pack_head(head: HeadRecord) -> bytes:
+    """Return the record's bytes."""
+    return pack_record([head.generation, head.part_count, head.size_bytes])
+
+
+def unpack_head(raw: bytes, limits: Limits) -> HeadRecord:
+    """Return the record.
+
+    Raises:
+        IntegrityError: The bytes are not a canonical head record.
+        LimitExceededError: It names more parts, or more bytes, than the limits allow.
+    """
+    generation, part_count, size_bytes = unpack_record(raw, (bytes, int, int))
+    if len(generation) != GENERATION_BYTES or not 1 <= part_count <= max(1, size_bytes):
+        raise IntegrityError
+    if part_count > limits.max_parts:
+        raise LimitExceededError(f"the value has {part_count} parts, limits.max_parts is {limits.max_parts}")
+    return HeadRecord(generation, part_count, size_bytes)

@@ -1,0 +1,102 @@
+"""Ids and locators: where an object rests, a pure function of its address.
+
+```
+scope_id = HMAC(LP("scope") LP(deployment) LP(kind) *(LP(field name) LP(field value)))[:16]
+key_id   = HMAC(LP("key") LP(scope_id) LP(map index) LP(key))[:16]
+head     = "o1/" scope_id "/" map_index "/" key_id                             ; ids in lower-case hex
+part     = "p1/" scope_id "/" map_index "/" key_id "/" generation "/" number   ; number in 8 digits
+```
+
+`LP(x)` is the length of x as an unsigned 32-bit big-endian integer, then x. HMAC is HMAC-SHA-256 under the keyring's
+`id/mac` sub-key; text is UTF-8 as it came, integers are decimal.
+
+Source: docs/format.md, "Ids and locators".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lamella.scope import Address, Scope
+
+__all__ = [
+    "ALL_HEADS",
+    "ALL_PARTS",
+    "GENERATION_BYTES",
+    "KINDS",
+    "Place",
+    "key_place",
+    "length_prefixed",
+    "scope_id",
+    "scope_prefixes",
+]
+
+KINDS: Final = ("asset", "task", "xcom")
+GENERATION_BYTES: Final = 16
+ALL_HEADS: Final = "o1/"
+ALL_PARTS: Final = "p1/"
+_ID_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An address as the store and the ref know it.
+
+    Attributes:
+        kind: `task`, `asset` or `xcom`.
+        scope_id: 16 bytes in lower-case hex.
+        map_index: -1 or the index of a mapped task.
+        key_id: 16 bytes in lower-case hex.
+    """
+
+    kind: str
+    scope_id: str
+    map_index: int
+    key_id: str
+
+    @property
+    def head(self) -> str:
+        """The locator of the object, or of the head of a split value."""
+        return f"o1/{self.scope_id}/{self.map_index}/{self.key_id}"
+
+    @property
+    def parts(self) -> str:
+        """The prefix of all parts of all generations."""
+        return f"p1/{self.scope_id}/{self.map_index}/{self.key_id}/"
+
+    def generation(self, generation: bytes) -> str:
+        """Return the prefix of the parts of one generation, 16 bytes."""
+        return f"{self.parts}{generation.hex()}/"
+
+    def part(self, generation: bytes, number: int) -> str:
+        """Return the locator of one part."""
+        return f"{self.generation(generation)}{number:08d}"
+
+
+def length_prefixed(*fields: bytes) -> bytes:
+    """Join fields so that no two lists of fields give the same bytes."""
+    return b"".join([piece for field in fields for piece in (len(field).to_bytes(4, "big"), field)])
+
+
+def scope_id(mac: Callable[[bytes], bytes], deployment: str, scope: Scope) -> str:
+    """Return the opaque id of a scope without its map index: 16 bytes in hex."""
+    named = [text.encode() for pair in scope.fields() for text in pair]
+    return mac(length_prefixed(b"scope", deployment.encode(), scope.kind.encode(), *named))[:_ID_BYTES].hex()
+
+
+def key_place(mac: Callable[[bytes], bytes], scope_hex: str, address: Address) -> Place:
+    """Return where an address rests, given its scope's id."""
+    scope = address.scope
+    index = scope.map_index
+    message = length_prefixed(b"key", bytes.fromhex(scope_hex), b"%d" % index, address.key.encode())
+    return Place(scope.kind, scope_hex, index, mac(message)[:_ID_BYTES].hex())
+
+
+def scope_prefixes(scope_hex: str, map_index: int | None) -> tuple[str, str]:
+    """Return the prefixes of a scope's heads and parts; None means all map indices."""
+    below = f"{scope_hex}/" if map_index is None else f"{scope_hex}/{map_index}/"
+    return ALL_HEADS + below, ALL_PARTS + below
