@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["END_WORD", "SMALL_BYTES", "WORD_BYTES", "Reader", "pieces", "write_runs"]
+__all__ = ["END_WORD", "SMALL_BYTES", "WORD_BYTES", "Reader", "parse_runs", "pieces", "write_runs"]
 
 SMALL_BYTES = 64 * 1024
 """Below this size, in bytes, a copy costs less than one more segment."""
@@ -56,6 +56,25 @@ def write_runs(runs: Iterable[tuple[int, Segment]]) -> Generator[Segment, None, 
             yield body
             tail = b""
     return tail, size
+
+
+def parse_runs(payload: Segment, layer: str, length_mask: int) -> tuple[list[tuple[int, Segment]], int]:
+    """Return the runs that a whole payload begins with, word and bytes, and the offset behind their end word.
+
+    Raises:
+        IntegrityError: The payload ends before its end word.
+    """
+    runs: list[tuple[int, Segment]] = []
+    start = 0
+    while word := int.from_bytes(payload[start : start + WORD_BYTES], "big"):
+        start += WORD_BYTES
+        end = start + (word & length_mask)
+        runs.append((word, payload[start:end]))
+        start = end
+    start += WORD_BYTES
+    if start > len(payload):
+        raise IntegrityError(layer=layer)
+    return runs, start
 
 
 class Reader:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
-from lamella.errors import ConfigError
+from lamella.errors import ConfigError, LimitExceededError
 
 __all__ = ["DEFAULT_LIMITS", "SEGMENT_BYTES", "Limits"]
 
@@ -42,6 +42,18 @@ class Limits:
             size = getattr(self, each.name)
             if type(size) is not int or size < 1:
                 raise ConfigError(f"limits.{each.name} must be a whole number above 0")
+
+    def check_value(self, size_bytes: int) -> None:
+        """Refuse a value, or what it decodes to, that memory should not hold.
+
+        Raises:
+            LimitExceededError: `size_bytes` is above `max_value_bytes`.
+        """
+        if size_bytes > self.max_value_bytes:
+            raise LimitExceededError(
+                f"the value has {size_bytes} bytes or more, limits.max_value_bytes is {self.max_value_bytes}; "
+                "use put_stream and get_into, or raise the limit"
+            )
 
 
 DEFAULT_LIMITS = Limits()

@@ -54,13 +54,12 @@ class Policy:
     require_fips: bool = False
 
 
-def admit(strengths: Sequence[int], required: int, policy: Policy) -> None:
-    """Admit an object whose seals have these strengths, or refuse it.
+def admit(strongest: int, required: int, policy: Policy) -> None:
+    """Admit an object whose strongest seal is of this class, or refuse it.
 
     Raises:
-        ManifestRefusedError: Its strongest seal is below `required` and no permission of today covers it.
+        ManifestRefusedError: It is below `required` and no permission of today covers it.
     """
-    strongest = max(strengths, default=0)
     if strongest >= required:
         return
     today = dt.datetime.now(dt.timezone.utc).date()

@@ -26,17 +26,17 @@ from lamella.order import better_order, order_warnings, refuse_order
 from lamella.policy import Policy
 from lamella.registry import Registry, installed_registry
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
-from lamella.wire.ref import ALIAS, parse_ref
+from lamella.wire.ref import ALIAS
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lamella.keys.keyring import Keyring
     from lamella.protocols.layer import Layer, Payload, Segment
     from lamella.protocols.store import Store
     from lamella.scope import Address, Scope
-    from lamella.wire.address import AddressRecord
+    from lamella.wire.lead import Lead
     from lamella.wire.ref import Ref
 
 __all__ = ["Stack"]
@@ -87,7 +87,7 @@ class Stack:
         _refuse_aliases(alias, others or {}, renamed or {}, stores)
         _judge_order(layers, strict=policy.strict)
         self._engine = Engine(
-            plan=plan_layers(layers),
+            plan=plan_layers(layers, keyring, limits),
             alias=alias,
             stores=stores,
             renamed=dict(renamed or {}),
@@ -109,10 +109,10 @@ class Stack:
         text = dump_json(value, self._engine.limits)
         for _ in range(_PUT_TRIES - 1):
             try:
-                return write(self._engine, address, CODEC_JSON, iter((text,)))
+                return write(self._engine, address, CODEC_JSON, text)
             except StoreConflictError:
                 continue
-        return write(self._engine, address, CODEC_JSON, iter((text,)))
+        return write(self._engine, address, CODEC_JSON, text)
 
     def get(self, ref: str, *, expect: Address | None = None) -> Any:  # noqa: ANN401 - any JSON document
         """Return the value behind a ref, after its last tag was verified.
@@ -128,11 +128,20 @@ class Stack:
             ObjectNotFoundError: Nothing is stored there.
             StoreError: The store failed.
         """
-        return read_ref(self._engine, self._parse(ref, expect), self._load)
+        return read_ref(self._engine, self._parse(ref, expect), self._load, whole=True)
 
     def get_at(self, address: Address) -> Any:  # noqa: ANN401 - any JSON document
         """Return the value at an address, without a ref; raises as `get` does."""
-        return self._read_at(address, self._load)
+        place = self._engine.place(address)
+        stores = [store for store in self._engine.stores.values() if not store.in_ref]
+        if not stores:
+            raise ConfigError("the inline store keeps values in their refs alone; read them with get(ref)")
+        for store in stores[:-1]:
+            try:
+                return read(self._engine, Source(store, place), self._load, whole=True)
+            except ObjectNotFoundError:
+                continue
+        return read(self._engine, Source(stores[-1], place), self._load, whole=True)
 
     def delete(self, address: Address) -> None:
         """Remove what every configured store holds at an address; absent is no error.
@@ -177,7 +186,7 @@ class Stack:
         by copying. Raises as `get` does; `target` is then as it was.
         """
         parsed = self._parse(ref, expect)
-        return spool_into(target, self._engine.limits, lambda sink: read_ref(self._engine, parsed, sink))
+        return spool_into(target, self._engine.limits, lambda sink: read_ref(self._engine, parsed, sink, whole=False))
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -199,7 +208,7 @@ class Stack:
         return f"Stack({self._engine.plan.manifest} | {self._engine.store.scheme})"
 
     def _parse(self, text: str, expect: Address | None) -> Ref:
-        ref = parse_ref(text, self._engine.limits, self._engine.keyring.mac_ref)
+        ref = self._engine.verify(text)
         if expect is not None and self._engine.place(expect) != ref.place:
             raise RefMismatchError(
                 "the ref is genuine but belongs to another scope or key than the one asked for; "
@@ -207,22 +216,10 @@ class Stack:
             )
         return ref
 
-    def _load(self, record: AddressRecord, value: Payload) -> Any:  # noqa: ANN401 - any JSON document
-        if record.codec != CODEC_JSON:
+    def _load(self, lead: Lead, value: Payload) -> Any:  # noqa: ANN401 - any JSON document
+        if lead.codec != CODEC_JSON:
             raise InvalidValueError("the value was stored with put_stream and is no JSON; read it with get_into")
-        return load_json(gather(value, self._engine.limits.max_value_bytes))
-
-    def _read_at(self, address: Address, sink: Callable[[AddressRecord, Payload], Any]) -> Any:  # noqa: ANN401 - the sink's
-        place = self._engine.place(address)
-        stores = [store for store in self._engine.stores.values() if not store.in_ref]
-        if not stores:
-            raise ConfigError("the inline store keeps values in their refs alone; read them with get(ref)")
-        for store in stores[:-1]:
-            try:
-                return read(self._engine, Source(store, place, None), sink)
-            except ObjectNotFoundError:
-                continue
-        return read(self._engine, Source(stores[-1], place, None), sink)
+        return load_json(gather(value, self._engine.limits))
 
 
 def _refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits: Limits, registry: Registry) -> None:

@@ -15,7 +15,7 @@ import zstandard
 from lamella.errors import ConfigError, IntegrityError, LimitExceededError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.layer import BytesLayer, Role
-from lamella_layers.segments import END_WORD, SMALL_BYTES, Reader, pieces, write_runs
+from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, parse_runs, pieces, write_runs
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import LayerContext, Payload, Segment
@@ -25,6 +25,7 @@ __all__ = ["Zstd"]
 _RAW_BIT = 1 << 31
 _MAX_FRAME_BYTES = 2 * SEGMENT_BYTES
 _MAX_WINDOW_BYTES = 8 * 1024 * 1024
+_DESCRIPTOR_AT, _SINGLE_SEGMENT = 4, 0x20
 _SAMPLE_FROM_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
 _SAMPLE_LEVEL = 1
@@ -68,13 +69,37 @@ class Zstd(BytesLayer):
         reader = Reader(source, self.name)
         while word := reader.word():
             size = word & ~_RAW_BIT
-            if not 0 < size <= (SEGMENT_BYTES if word & _RAW_BIT else _MAX_FRAME_BYTES):
-                raise IntegrityError(layer=self.name)
+            self._check_length(word)
             if word & _RAW_BIT:
                 yield from reader.stream(size)
             else:
                 yield _decompress(reader.exactly(size), context.limits.max_ratio)
         reader.end()
+
+    def encode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return the one run of a small payload."""
+        if not 0 < len(payload) <= SEGMENT_BYTES:
+            return BytesLayer.encode_whole(self, payload, context)
+        word, body = self._run(payload, context.limits.max_ratio)
+        return b"".join((word.to_bytes(WORD_BYTES, "big"), body, END_WORD))
+
+    def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return the plain bytes of a small payload; raises as `decode`."""
+        runs, end = parse_runs(payload, self.name, ~_RAW_BIT)
+        if end != len(payload):
+            raise IntegrityError(layer=self.name)
+        plain = []
+        size_bytes = 0
+        for word, body in runs:
+            self._check_length(word)
+            plain.append(body if word & _RAW_BIT else _decompress(body, context.limits.max_ratio))
+            size_bytes += len(plain[-1])
+            context.limits.check_value(size_bytes)
+        return b"".join(plain)
+
+    def _check_length(self, word: int) -> None:
+        if not 0 < word & ~_RAW_BIT <= (SEGMENT_BYTES if word & _RAW_BIT else _MAX_FRAME_BYTES):
+            raise IntegrityError(layer=self.name)
 
     def _run(self, plain: Segment, max_ratio: int) -> tuple[int, Segment]:
         """Return the word and the bytes of a run; raw unless the frame is smaller and may be read again."""
@@ -136,14 +161,17 @@ def _sample_pays(plain: Segment) -> bool:
 
 def _decompress(frame: Segment, max_ratio: int) -> bytes:
     """Return the content of the one frame; its declared size is checked first, as zstd allocates it unasked."""
+    # A skippable frame passes for an empty one, so the magic number is compared first.
+    if frame[:4] != zstandard.FRAME_HEADER:
+        raise IntegrityError(layer=Zstd.name)
     try:
-        declared = zstandard.get_frame_parameters(frame)
+        size = zstandard.frame_content_size(frame)
+        # A frame of one segment has no window but its content; asking for the parameters costs as much as decoding it.
+        windowed = not frame[_DESCRIPTOR_AT] & _SINGLE_SEGMENT
+        if windowed and zstandard.get_frame_parameters(frame).window_size > _MAX_WINDOW_BYTES:
+            raise IntegrityError(layer=Zstd.name)
     except zstandard.ZstdError:
         raise IntegrityError(layer=Zstd.name) from None
-    size = declared.content_size
-    # The magic number is compared because a skippable frame has frame parameters, too.
-    if frame[:4] != zstandard.FRAME_HEADER or declared.dict_id or declared.window_size > _MAX_WINDOW_BYTES:
-        raise IntegrityError(layer=Zstd.name)
     if not 0 < size <= SEGMENT_BYTES:
         raise IntegrityError(layer=Zstd.name)
     if size > max_ratio * len(frame):
@@ -153,9 +181,6 @@ def _decompress(frame: Segment, max_ratio: int) -> bytes:
             layer=Zstd.name,
         )
     try:
-        plain = _contexts.decompressor.decompress(frame, allow_extra_data=False)
+        return _contexts.decompressor.decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError:
         raise IntegrityError(layer=Zstd.name) from None
-    if len(plain) != size:
-        raise IntegrityError(layer=Zstd.name)
-    return plain

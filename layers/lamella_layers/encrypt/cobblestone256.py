@@ -46,10 +46,7 @@ class Cobblestone256(BytesLayer):
         """Yield the sealed payload; a small one is one segment."""
         plain = pieces(source)
         first = next(plain, b"")
-        facts = context.facts
-        if facts is None:
-            facts = _new_facts(first, context)
-        encryptor = Cobblestone256Encryptor(_value_key(facts, context), context.bind(facts))
+        encryptor = _encryptor(first, context)
         sealed = b""
         for piece in chain((first,), plain):
             if sealed:
@@ -68,10 +65,7 @@ class Cobblestone256(BytesLayer):
             IntegrityError: The payload, its binding or its facts are not what was sealed.
             KeyVersionNotFoundError: The data key that the facts name is unknown.
         """
-        facts = context.facts
-        if facts is None or (facts.suite, facts.mode, facts.flags) != (_SUITE, _MODE_VALUE_KEY, _NO_FLAGS):
-            raise IntegrityError(layer=self.name)
-        decryptor = Cobblestone256Decryptor(_value_key(facts, context), context.bind(facts))
+        decryptor = _decryptor(context)
         try:
             for piece in pieces(source):
                 plain = decryptor.update(piece)
@@ -82,6 +76,33 @@ class Cobblestone256(BytesLayer):
             raise IntegrityError(layer=self.name) from None
         if plain:
             yield plain
+
+    def encode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return a small payload, sealed."""
+        encryptor = _encryptor(payload, context)
+        return encryptor.update(payload) + encryptor.finalize()
+
+    def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return a small payload, verified to its end; raises as `decode`."""
+        decryptor = _decryptor(context)
+        try:
+            return decryptor.update(payload) + decryptor.finalize()
+        except InvalidTag:
+            raise IntegrityError(layer=self.name) from None
+
+
+def _encryptor(first: Segment, context: LayerContext) -> Cobblestone256Encryptor:
+    facts = context.facts
+    if facts is None:
+        facts = _new_facts(first, context)
+    return Cobblestone256Encryptor(_value_key(facts, context), context.bind(facts))
+
+
+def _decryptor(context: LayerContext) -> Cobblestone256Decryptor:
+    facts = context.facts
+    if facts is None or (facts.suite, facts.mode, facts.flags) != (_SUITE, _MODE_VALUE_KEY, _NO_FLAGS):
+        raise IntegrityError(layer=Cobblestone256.name)
+    return Cobblestone256Decryptor(_value_key(facts, context), context.bind(facts))
 
 
 def _new_facts(first: Segment, context: LayerContext) -> FactBlock:

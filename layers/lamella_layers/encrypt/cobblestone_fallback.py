@@ -74,7 +74,7 @@ class _Chunks:
 
     def _next_nonce(self) -> bytes:
         if self._count >= _MAX_CHUNKS:
-            raise OverflowError("a message ends after 2**38 chunks; split the value")
+            raise ValueError("a message ends after 2**38 chunks; split the value")
         nonce = self._base_nonce ^ self._count
         self._count += 1
         return nonce.to_bytes(_NONCE_BYTES, "big")

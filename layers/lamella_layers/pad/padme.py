@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 from lamella.errors import IntegrityError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.layer import BytesLayer, Role
-from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, pieces, write_runs
+from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, parse_runs, pieces, write_runs
 
 if TYPE_CHECKING:
-    from lamella.protocols.layer import LayerContext, Payload
+    from lamella.protocols.layer import LayerContext, Payload, Segment
 
 __all__ = ["Padme"]
 
@@ -60,6 +60,24 @@ class Padme(BytesLayer):
             size += WORD_BYTES + run_bytes
             yield from reader.stream(run_bytes)
         self._check_padding(reader, _padded_bytes(size) - size)
+
+    def encode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return the one run of a small payload, padded."""
+        if not 0 < len(payload) <= SEGMENT_BYTES:
+            return BytesLayer.encode_whole(self, payload, context)
+        runs = b"".join((len(payload).to_bytes(WORD_BYTES, "big"), payload, END_WORD))
+        return runs.ljust(_padded_bytes(len(runs)), b"\0")
+
+    def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return the plain bytes of a small payload; raises as `decode`."""
+        del context
+        runs, end = parse_runs(payload, self.name, _MAX_RUN_BYTES)
+        padding = bytes(payload[end:])
+        if len(payload) != _padded_bytes(end) or padding.count(0) != len(padding):
+            raise IntegrityError(layer=self.name)
+        if any(word > _MAX_RUN_BYTES for word, _ in runs):
+            raise IntegrityError(layer=self.name)
+        return b"".join([body for _, body in runs])
 
     def _check_padding(self, reader: Reader, left_bytes: int) -> None:
         while left_bytes:

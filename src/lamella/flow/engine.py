@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lamella.errors import ManifestRefusedError
-from lamella.flow.plan import Passage, plan_manifest
+from lamella.flow.passage import Passage
+from lamella.flow.plan import plan_manifest
 from lamella.policy import admit
+from lamella.wire.lead import pack_lead
 from lamella.wire.locator import key_place, scope_id
+from lamella.wire.ref import Ref, format_ref, parse_ref
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from lamella.flow.plan import Plan
     from lamella.keys.keyring import Keyring
@@ -27,8 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Engine"]
 
-_CACHED_SCOPES = 1024
-_CACHED_MANIFESTS = 256
+_CACHED = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +47,11 @@ class Engine:
         limits: The ceilings.
         registry: The installed layers.
         counters: Events worth watching, by name.
+        store: The store that today's stack writes to.
+        scope_id: Gives a scope's id.
+        place: Gives where an address rests.
+        lead: Gives what the payload of a codec and an address begins with.
+        plan_of: Gives a manifest's plan.
     """
 
     plan: Plan
@@ -56,33 +63,61 @@ class Engine:
     limits: Limits
     registry: Registry
     counters: Counter[str]
+    store: Store = field(init=False)
     scope_id: Callable[[Scope], str] = field(init=False)
+    place: Callable[[Address], Place] = field(init=False)
+    lead: Callable[[int, Address], bytes] = field(init=False)
     plan_of: Callable[[str], Plan] = field(init=False)
+    _known_ref: Callable[[Place, bytes], str] = field(init=False)
+    _verified_ref: Callable[[str, int], Ref] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Cache what is computed from a scope or a manifest alone."""
+        """Cache what depends on an address, a manifest or a ref's text alone."""
+        deployment, mac_id, mac_ref = self.keyring.deployment, self.keyring.mac_id, self.keyring.mac_ref
 
         def scope_hex(scope: Scope) -> str:
-            return scope_id(self.keyring.mac_id, self.keyring.deployment, scope)
+            return scope_id(mac_id, deployment, scope)
+
+        def place(address: Address) -> Place:
+            return key_place(mac_id, self.scope_id(address.scope), address)
+
+        def known_ref(place: Place, ref_key_id: bytes) -> str:
+            return format_ref(Ref(self.alias, self.plan.manifest, place), ref_key_id, mac_ref)
+
+        def verified_ref(text: str, _epoch: int) -> Ref:
+            return parse_ref(text, self.limits, mac_ref)
 
         def plan_of(manifest: str) -> Plan:
-            return plan_manifest(manifest, self.registry, self.limits)
+            return plan_manifest(manifest, self.registry, self.keyring, self.limits)
 
-        object.__setattr__(self, "scope_id", lru_cache(_CACHED_SCOPES)(scope_hex))
-        object.__setattr__(self, "plan_of", lru_cache(_CACHED_MANIFESTS)(plan_of))
+        made: dict[str, Callable[..., Any]] = {
+            "scope_id": scope_hex,
+            "place": place,
+            "lead": pack_lead,
+            "plan_of": plan_of,
+            "_known_ref": known_ref,
+            "_verified_ref": verified_ref,
+        }
+        object.__setattr__(self, "store", self.stores[self.alias])
+        for name, function in made.items():
+            object.__setattr__(self, name, lru_cache(_CACHED)(function))
 
-    @property
-    def store(self) -> Store:
-        """The store that today's stack writes to."""
-        return self.stores[self.alias]
+    def ref(self, place: Place, body: bytes | None) -> str:
+        """Return the ref of what rests at a place, or in `body`."""
+        if body is None:
+            return self._known_ref(place, self.keyring.ref_key_id)
+        ref = Ref(self.alias, self.plan.manifest, place, body)
+        return format_ref(ref, self.keyring.ref_key_id, self.keyring.mac_ref)
 
-    def place(self, address: Address) -> Place:
-        """Return where an address rests."""
-        return key_place(self.keyring.mac_id, self.scope_id(address.scope), address)
+    def verify(self, text: str) -> Ref:
+        """Verify a ref and read it; what verified once does so again until the keyring changes."""
+        if isinstance(text, str) and len(text) <= self.limits.max_ref_chars:
+            return self._verified_ref(text, self.keyring.epoch)
+        return parse_ref(text, self.limits, self.keyring.mac_ref)
 
-    def passage(self, plan: Plan, place: Place, facts: Sequence[FactBlock] = ()) -> Passage:
-        """Start one value's way through a plan."""
-        return Passage(plan, place, self.keyring.deployment, self.keyring, self.limits, facts)
+    def passage(self, plan: Plan, place: Place, facts: tuple[FactBlock, ...] | None = None) -> Passage:
+        """Start one value's way through a plan; `facts` are those of the object's header on a read."""
+        return Passage(plan, place, self.keyring.deployment, facts)
 
     def admit(self, manifest: str) -> Plan:
         """Admit a manifest and plan its reading.
@@ -91,7 +126,7 @@ class Engine:
             ManifestRefusedError: The policy or the installed layers do not admit it.
         """
         plan = self.plan_of(manifest)
-        admit(plan.strengths, max(self.plan.strengths, default=0), self.policy)
+        admit(plan.strongest, self.plan.strongest, self.policy)
         return plan
 
     def named_store(self, alias: str) -> Store:

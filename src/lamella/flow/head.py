@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamella.errors import IntegrityError, KeyringError, LimitExceededError, ObjectNotFoundError, RefError
+from lamella.flow.passage import decode
 from lamella.protocols.store import ABSENT
 from lamella.wire.binding import PART_HEAD
 from lamella.wire.envelope import HEAD, read_header
@@ -12,7 +13,7 @@ from lamella.wire.head import unpack_head
 
 if TYPE_CHECKING:
     from lamella.flow.engine import Engine
-    from lamella.flow.plan import Passage
+    from lamella.flow.passage import Passage
     from lamella.protocols.layer import Payload
     from lamella.protocols.store import Condition, Store
     from lamella.wire.head import HeadRecord
@@ -31,7 +32,8 @@ def open_head(engine: Engine, passage: Passage, payload: Payload) -> HeadRecord:
         LimitExceededError: It names more parts than the limits allow.
     """
     raw = bytearray()
-    for segment in passage.decode_after(payload, PART_HEAD):
+    passage.label(PART_HEAD)
+    for segment in decode(passage.after, payload):
         raw += segment
         if len(raw) > _MAX_HEAD_BYTES:
             raise IntegrityError

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-from lamella.errors import IntegrityError, ManifestRefusedError, UnknownPluginError
+from lamella.errors import LamellaError, ManifestRefusedError, UnknownPluginError
 from lamella.protocols.layer import BytesLayer, LayerContext, SplitLayer
-from lamella.wire.binding import PART_BEFORE_SPLIT, pack_binding
 from lamella.wire.manifest import format_manifest, parse_manifest
 
 if TYPE_CHECKING:
@@ -16,11 +14,14 @@ if TYPE_CHECKING:
 
     from lamella.limits import Limits
     from lamella.protocols.key_provider import ValueKeys
-    from lamella.protocols.layer import FactBlock, Layer, Payload
+    from lamella.protocols.layer import FactBlock, Layer
     from lamella.registry import Registry
-    from lamella.wire.locator import Place
 
-__all__ = ["Passage", "Plan", "plan_layers", "plan_manifest"]
+__all__ = ["Plan", "Seat", "plan_layers", "plan_manifest"]
+
+
+Seat = tuple[BytesLayer, LayerContext]
+"""A layer and what it may know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,44 +32,59 @@ class Plan:
         manifest: The manifest's text.
         layers: In write order.
         split_at: The position of the split, or the number of layers where there is none.
-        strengths: The strength classes of the seals.
+        split: The layer that splits, if any.
+        seal_positions: Where the seals stand.
+        strengths: Their strength classes.
+        strongest: The highest of them, 0 where nothing seals.
+        seals_parts: Whether a seal stands after the split, so that each part has a binding of its own.
+        before: The layers that see the whole payload, with contexts that all values share; a seal gets a fresh one.
+        after: The layers that run once a part, likewise.
     """
 
     manifest: str
     layers: tuple[Layer, ...]
     split_at: int
+    split: SplitLayer | None
+    seal_positions: tuple[int, ...]
     strengths: tuple[int, ...]
-
-    @property
-    def split(self) -> SplitLayer | None:
-        """The layer that splits, if any."""
-        layer = self.layers[self.split_at] if self.split_at < len(self.layers) else None
-        return layer if isinstance(layer, SplitLayer) else None
-
-    @property
-    def seals_parts(self) -> bool:
-        """Whether a seal stands after the split, so that each part has a binding of its own."""
-        return any(layer.strength for layer in self.layers[self.split_at + 1 :])
+    strongest: int
+    seals_parts: bool
+    before: tuple[Seat, ...]
+    after: tuple[Seat, ...]
 
 
-def plan_layers(layers: Sequence[Layer]) -> Plan:
+def plan_layers(layers: Sequence[Layer], keys: ValueKeys, limits: Limits) -> Plan:
     """Plan a write through these layers.
 
     Raises:
         ManifestRefusedError: A layer's entry breaks the grammar of manifests, or there are two splits.
     """
-    splits = [position for position, layer in enumerate(layers) if isinstance(layer, SplitLayer)]
+    splits = [(position, layer) for position, layer in enumerate(layers) if isinstance(layer, SplitLayer)]
     if len(splits) > 1:
         raise ManifestRefusedError("the manifest splits twice; no stack writes that")
+    seats = [
+        (layer, LayerContext(position, limits, keys, _bind_nothing))
+        for position, layer in enumerate(layers)
+        if isinstance(layer, BytesLayer)
+    ]
+    split_at, split = splits[0] if splits else (len(layers), None)
+    seal_positions = tuple(position for position, layer in enumerate(layers) if layer.strength)
+    strengths = tuple(layers[position].strength for position in seal_positions)
     return Plan(
         manifest=format_manifest(tuple(layer.entry() for layer in layers)),
         layers=tuple(layers),
-        split_at=splits[0] if splits else len(layers),
-        strengths=tuple(layer.strength for layer in layers if layer.strength),
+        split_at=split_at,
+        split=split,
+        seal_positions=seal_positions,
+        strengths=strengths,
+        strongest=max(strengths, default=0),
+        seals_parts=any(position > split_at for position in seal_positions),
+        before=tuple(seats[:split_at]),
+        after=tuple(seats[split_at:]),
     )
 
 
-def plan_manifest(text: str, registry: Registry, limits: Limits) -> Plan:
+def plan_manifest(text: str, registry: Registry, keys: ValueKeys, limits: Limits) -> Plan:
     """Plan a read of what this manifest describes.
 
     Raises:
@@ -78,7 +94,7 @@ def plan_manifest(text: str, registry: Registry, limits: Limits) -> Plan:
     if len(entries) > limits.max_layers:
         raise ManifestRefusedError(f"the manifest has {len(entries)} layers, limits.max_layers is {limits.max_layers}")
     try:
-        plan = plan_layers([registry.layer(entry.name).from_entry(entry) for entry in entries])
+        plan = plan_layers([registry.layer(entry.name).from_entry(entry) for entry in entries], keys, limits)
     except UnknownPluginError as error:
         raise ManifestRefusedError(str(error)) from None
     if plan.manifest != text:
@@ -86,80 +102,6 @@ def plan_manifest(text: str, registry: Registry, limits: Limits) -> Plan:
     return plan
 
 
-class Passage:
-    """One value's way through a plan's layers, in one direction.
-
-    Its contexts hold the value's keys, so that all parts of a value use one key.
-    """
-
-    __slots__ = ("_bound", "_contexts", "_plan")
-
-    def __init__(  # noqa: PLR0913 - the six facts of one value's way
-        self,
-        plan: Plan,
-        place: Place,
-        deployment: str,
-        keys: ValueKeys,
-        limits: Limits,
-        facts: Sequence[FactBlock] = (),
-    ) -> None:
-        """Seat the layers; `facts` are those of the object's header on a read.
-
-        Raises:
-            IntegrityError: The header has facts for other layers than the seals.
-        """
-        self._plan = plan
-        self._bound = partial(pack_binding, deployment, plan.manifest, place)
-        by_position = {each.position: each for each in facts}
-        before = partial(self._bound, PART_BEFORE_SPLIT)
-        self._contexts = [
-            LayerContext(position, limits, keys, before, by_position.pop(position, None))
-            for position in range(len(plan.layers))
-        ]
-        if by_position or (facts and any(context.facts is None for context in self._seals())):
-            raise IntegrityError
-
-    def encode_before(self, source: Payload) -> Payload:
-        """Encode by the layers that see the whole payload."""
-        return self._encode(0, self._plan.split_at, source)
-
-    def encode_after(self, source: Payload, part: bytes) -> Payload:
-        """Encode one part, or what stands for one, by the layers after the split."""
-        self._label(part)
-        return self._encode(self._plan.split_at + 1, len(self._plan.layers), source)
-
-    def decode_before(self, source: Payload) -> Payload:
-        """Undo `encode_before`."""
-        return self._decode(0, self._plan.split_at, source)
-
-    def decode_after(self, source: Payload, part: bytes) -> Payload:
-        """Undo `encode_after`."""
-        self._label(part)
-        return self._decode(self._plan.split_at + 1, len(self._plan.layers), source)
-
-    def facts(self) -> tuple[FactBlock, ...] | None:
-        """Return the seals' facts, or None as long as a seal has not seen its first segment."""
-        facts = tuple([context.facts for context in self._seals()])
-        return None if None in facts else facts  # type: ignore[return-value]  # None was looked for
-
-    def _seals(self) -> list[LayerContext]:
-        return [context for layer, context in zip(self._plan.layers, self._contexts, strict=True) if layer.strength]
-
-    def _label(self, part: bytes) -> None:
-        bind = partial(self._bound, part)
-        for context in self._contexts[self._plan.split_at + 1 :]:
-            context.bind = bind
-
-    def _encode(self, first: int, end: int, source: Payload) -> Payload:
-        for position in range(first, end):
-            layer = self._plan.layers[position]
-            if isinstance(layer, BytesLayer):
-                source = layer.encode(source, self._contexts[position])
-        return source
-
-    def _decode(self, first: int, end: int, source: Payload) -> Payload:
-        for position in reversed(range(first, end)):
-            layer = self._plan.layers[position]
-            if isinstance(layer, BytesLayer):
-                source = layer.decode(source, self._contexts[position])
-        return source
+def _bind_nothing(facts: FactBlock) -> bytes:
+    """Stand in for the binding of a layer that does not seal."""
+    raise LamellaError(f"the layer at position {facts.position} seals, but has no strength; report it to its authors")

@@ -6,6 +6,7 @@ handed on only when the stream ended well.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lamella.errors import (
@@ -16,20 +17,24 @@ from lamella.errors import (
 )
 from lamella.flow.edge import decoding
 from lamella.flow.head import open_head
+from lamella.flow.passage import decode, decode_whole
+from lamella.limits import SEGMENT_BYTES
 from lamella.policy import hold_floor
-from lamella.wire.address import read_record
 from lamella.wire.binding import PART_WHOLE, part_label
-from lamella.wire.envelope import WHOLE, read_header
+from lamella.wire.envelope import MAX_HEADER_BYTES, WHOLE, unpack_header
+from lamella.wire.lead import read_lead, unpack_lead
+from lamella.wire.record import lead_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lamella.flow.engine import Engine
-    from lamella.flow.plan import Passage, Plan
+    from lamella.flow.passage import Passage
+    from lamella.flow.plan import Plan
     from lamella.protocols.layer import Payload
     from lamella.protocols.store import Store, Version
-    from lamella.wire.address import AddressRecord
     from lamella.wire.head import HeadRecord
+    from lamella.wire.lead import Lead
     from lamella.wire.locator import Place
     from lamella.wire.ref import Ref
 
@@ -48,14 +53,15 @@ class _PartMissingError(Exception):
 
 
 class Source(NamedTuple):
-    """Where to read: a store, a place in it, and the verified ref that led there, if one did."""
+    """Where to read: a store, a place in it, and the verified ref that led there, if one did, with its plan."""
 
     store: Store
     place: Place
-    ref: Ref | None
+    ref: Ref | None = None
+    plan: Plan | None = None
 
 
-def read_ref(engine: Engine, ref: Ref, sink: Callable[[AddressRecord, Payload], T]) -> T:
+def read_ref(engine: Engine, ref: Ref, sink: Callable[[Lead, Payload], T], *, whole: bool) -> T:
     """Read what a verified ref names, and return what `sink` makes of it.
 
     Raises:
@@ -64,27 +70,35 @@ def read_ref(engine: Engine, ref: Ref, sink: Callable[[AddressRecord, Payload], 
         IntegrityError: It is not what was written there.
         StoreConflictError: It was replaced again and again while it was read.
     """
-    engine.admit(ref.manifest)
+    plan = engine.admit(ref.manifest)
     store = engine.named_store(ref.alias)
     if store.in_ref != (ref.body is not None):
         raise ManifestRefusedError(
             f"the ref and the store {ref.alias!r} disagree on whether the ref holds the object; "
             "the alias names another kind of store than when it was written"
         )
-    return read(engine, Source(store, ref.place, ref), sink)
+    return read(engine, Source(store, ref.place, ref, plan), sink, whole=whole)
 
 
-def read(engine: Engine, source: Source, sink: Callable[[AddressRecord, Payload], T]) -> T:
-    """Read the object at a source; the head is read again where a part of its generation is gone."""
+def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, whole: bool) -> T:
+    """Read the object at a source; the head is read again where a part of its generation is gone.
+
+    Args:
+        engine: The built stack.
+        source: Where to read.
+        sink: Makes the result of the address record and the value's bytes; called again when a read starts over.
+        whole: The value will be held in memory, so that a small object may take one call a layer.
+    """
     place = source.place
     missing: Version | None = None
     for _ in range(_TRIES):
         version, stream = _fetch(source)
-        if version == missing:
+        if version is not None and version == missing:
             raise IntegrityError(locator=place.head)
         with decoding(place.head):
             try:
-                return _read_once(engine, source, version, stream, sink)
+                record, value = _open(engine, source, version, stream, whole=whole)
+                return sink(record, value)
             except _PartMissingError as error:
                 missing = error.version
     raise StoreConflictError("the value was replaced again and again while it was read; try again", locator=place.head)
@@ -102,36 +116,54 @@ def _fetch(source: Source) -> tuple[Version | None, Payload]:
         ) from None
 
 
-def _read_once(
-    engine: Engine,
-    source: Source,
-    version: Version | None,
-    stream: Payload,
-    sink: Callable[[AddressRecord, Payload], T],
-) -> T:
-    header, payload = read_header(stream)
-    plan = engine.admit(header.manifest)
-    if source.ref is not None:
-        _hold_floor(engine, source.ref, plan)
+def _open(
+    engine: Engine, source: Source, version: Version | None, stream: Payload, *, whole: bool
+) -> tuple[Lead, Payload]:
+    lead, rest = lead_of(stream, MAX_HEADER_BYTES)
+    header, end = unpack_header(lead)
+    plan = _admit(engine, source.plan, header.manifest)
     passage = engine.passage(plan, source.place, header.facts)
-    if header.shape == WHOLE:
-        payload = passage.decode_after(payload, PART_WHOLE)
-    elif plan.split is None or version is None:
-        raise IntegrityError
+    more = next(rest, None)
+    if header.shape == WHOLE and whole and more is None and len(lead) <= SEGMENT_BYTES:
+        record, value = _open_whole(passage, lead[end:])
     else:
-        head = open_head(engine, passage, payload)
-        payload = _parts(source, passage, head, version, seals_parts=plan.seals_parts)
-    record, value = read_record(passage.decode_before(payload))
+        following = rest if more is None else chain((more,), rest)
+        payload = chain((memoryview(lead)[end:],), following)
+        record, value = read_lead(_payload(engine, source, plan, passage, header.shape, version, payload))
     if not plan.strengths and engine.place(record.address()) != source.place:
         raise IntegrityError
-    return sink(record, value)
+    return record, value
 
 
-def _hold_floor(engine: Engine, ref: Ref, plan: Plan) -> None:
-    if plan.manifest == ref.manifest:
-        return
-    hold_floor(engine.plan_of(ref.manifest).strengths, plan.strengths)
-    engine.counters["manifest_drift"] += 1
+def _admit(engine: Engine, promised: Plan | None, manifest: str) -> Plan:
+    """Admit what the header says; the ref's manifest, admitted before, is the floor under it."""
+    if promised is not None and promised.manifest == manifest:
+        return promised
+    plan = engine.admit(manifest)
+    if promised is not None:
+        hold_floor(promised.strengths, plan.strengths)
+        engine.counters["manifest_drift"] += 1
+    return plan
+
+
+def _open_whole(passage: Passage, payload: bytes) -> tuple[Lead, Payload]:
+    passage.label(PART_WHOLE)
+    plain = bytes(decode_whole(passage.before, decode_whole(passage.after, payload)))
+    record, at = unpack_lead(plain)
+    return record, iter((memoryview(plain)[at:],))
+
+
+def _payload(  # noqa: PLR0913 - the facts about one object
+    engine: Engine, source: Source, plan: Plan, passage: Passage, shape: int, version: Version | None, payload: Payload
+) -> Payload:
+    """Return the payload as it entered the first layer."""
+    if shape == WHOLE:
+        passage.label(PART_WHOLE)
+        return decode(passage.before, decode(passage.after, payload))
+    if plan.split is None or version is None:
+        raise IntegrityError
+    head = open_head(engine, passage, payload)
+    return decode(passage.before, _parts(source, passage, head, version, seals_parts=plan.seals_parts))
 
 
 def _parts(source: Source, passage: Passage, head: HeadRecord, version: Version, *, seals_parts: bool) -> Payload:
@@ -143,7 +175,8 @@ def _parts(source: Source, passage: Passage, head: HeadRecord, version: Version,
         except ObjectNotFoundError:
             raise _PartMissingError(version) from None
         last = seals_parts and number == head.part_count - 1
-        for segment in passage.decode_after(stream, part_label(head.generation, number, last=last)):
+        passage.label(part_label(head.generation, number, last=last))
+        for segment in decode(passage.after, stream):
             size_bytes += len(segment)
             yield segment
     if size_bytes != head.size_bytes:

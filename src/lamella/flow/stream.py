@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from lamella.limits import Limits
     from lamella.protocols.layer import Payload, Segment
-    from lamella.wire.address import AddressRecord
+    from lamella.wire.lead import Lead
 
 __all__ = ["gather", "segments", "spool_into"]
 
@@ -39,26 +39,25 @@ def segments(source: BinaryIO | Iterable[Segment], size_bytes: int | None, limit
         raise InvalidValueError(f"the source has {count} bytes, size_bytes said {size_bytes}; nothing was stored")
 
 
-def gather(value: Payload, limit_bytes: int) -> bytes:
+def gather(value: Payload, limits: Limits) -> Segment:
     """Return a whole value.
 
     Raises:
-        LimitExceededError: It is longer than `limit_bytes`.
+        LimitExceededError: It is longer than `limits.max_value_bytes`.
     """
     held: list[Segment] = []
     count = 0
     for segment in value:
         count += len(segment)
-        if count > limit_bytes:
-            raise LimitExceededError(f"the value is longer than limits.max_value_bytes, {limit_bytes}")
+        limits.check_value(count)
         held.append(segment)
-    return b"".join(held)
+    return held[0] if len(held) == 1 else b"".join(held)
 
 
 def spool_into(
     target: str | os.PathLike[str] | BinaryIO,
     limits: Limits,
-    read: Callable[[Callable[[AddressRecord, Payload], int]], int],
+    read: Callable[[Callable[[Lead, Payload], int]], int],
 ) -> int:
     """Let `read` fill a private file, then publish it at the target; return the number of bytes.
 
@@ -75,7 +74,7 @@ def spool_into(
     return count
 
 
-def _spool_to_path(path: str, limits: Limits, read: Callable[[Callable[[AddressRecord, Payload], int]], int]) -> int:
+def _spool_to_path(path: str, limits: Limits, read: Callable[[Callable[[Lead, Payload], int]], int]) -> int:
     final = Path(path).absolute()
     handle, private = tempfile.mkstemp(prefix=f".{final.name[:64]}.", suffix=".partial", dir=final.parent)
     try:

@@ -10,33 +10,32 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from lamella.errors import LamellaError, LimitExceededError, StoreConflictError, StoreError
+from lamella.errors import LamellaError, LimitExceededError, StoreError
+from lamella.flow.commit import commit
 from lamella.flow.edge import encoding
-from lamella.flow.erase import delete_version, remove_generation
-from lamella.flow.head import current_generation
-from lamella.wire.address import pack_address
+from lamella.flow.erase import remove_generation
+from lamella.flow.passage import encode, encode_whole
+from lamella.limits import SEGMENT_BYTES
 from lamella.wire.binding import PART_HEAD, PART_WHOLE, part_label
 from lamella.wire.envelope import HEAD, WHOLE, Header, pack_header
 from lamella.wire.head import HeadRecord, pack_head
-from lamella.wire.ref import Ref, format_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lamella.flow.engine import Engine
-    from lamella.flow.plan import Passage
-    from lamella.protocols.layer import Payload, Segment, SplitLayer
+    from lamella.flow.passage import Passage
+    from lamella.protocols.layer import Payload, Segment
     from lamella.scope import Address
     from lamella.wire.locator import Place
 
 __all__ = ["write"]
 
-_COMMIT_TRIES = 5
 _SURELY_SPLIT = 16
 """From how many parts of plain bytes on a value is split at once, and no first part gathered to see if it is all."""
 
 
-def write(engine: Engine, address: Address, codec: int, value: Payload, size_bytes: int | None = None) -> str:
+def write(engine: Engine, address: Address, codec: int, value: bytes | Payload, size_bytes: int | None = None) -> str:
     """Put a value's bytes at an address, and return its ref.
 
     Args:
@@ -52,55 +51,69 @@ def write(engine: Engine, address: Address, codec: int, value: Payload, size_byt
     """
     place = engine.place(address)
     passage = engine.passage(engine.plan, place)
-    payload = passage.encode_before(_with_address(pack_address(codec, address), value))
-    split = engine.plan.split
-    body = None
+    lead = engine.lead(codec, address)
     with encoding(place.head):
-        if split is None:
-            body = _write_whole(engine, place, passage, payload)
+        if isinstance(value, bytes) and len(value) < SEGMENT_BYTES:
+            body = _write_small(engine, place, passage, lead + value)
         else:
-            _write_split(engine, place, passage, split, payload, size_bytes)
-    ref = Ref(engine.alias, engine.plan.manifest, place, body)
-    return format_ref(ref, engine.keyring.ref_key_id, engine.keyring.mac_ref)
+            stream = chain((lead,), iter((value,)) if isinstance(value, bytes) else value)
+            body = _write_stream(engine, place, passage, encode(passage.before, stream), size_bytes)
+    return engine.ref(place, body)
 
 
-def _with_address(record: bytes, value: Payload) -> Payload:
-    """Put the address record before the value, in one segment with its first."""
-    return chain((record + bytes(next(value, b"")),), value)
+def _write_small(engine: Engine, place: Place, passage: Passage, payload: bytes) -> bytes | None:
+    """Put a value that one call a layer can take; return the ref's body where the store keeps none."""
+    encoded = encode_whole(passage.before, payload)
+    split = engine.plan.split
+    if split is not None:
+        if len(encoded) > split.part_bytes:
+            return _write_stream(engine, place, passage, iter((encoded,)), None)
+        passage.label(PART_WHOLE)
+        encoded = encode_whole(passage.after, encoded)
+    return _put_whole(engine, place, _envelope(WHOLE, engine.plan.manifest, passage, iter((encoded,))))
 
 
-def _write_whole(engine: Engine, place: Place, passage: Passage, payload: Payload) -> bytes | None:
-    envelope = _envelope(WHOLE, engine.plan.manifest, passage, payload)
-    if engine.store.in_ref:
-        return _gather(envelope, engine.limits.max_inline_bytes)
-    engine.store.put(place.head, envelope)
-    return None
-
-
-def _write_split(  # noqa: PLR0913 - the flow hands over all that it has
-    engine: Engine, place: Place, passage: Passage, split: SplitLayer, payload: Payload, size_bytes: int | None
-) -> None:
+def _write_stream(
+    engine: Engine, place: Place, passage: Passage, payload: Payload, size_bytes: int | None
+) -> bytes | None:
+    """Put a value as it streams by; return the ref's body where the store keeps none."""
+    split = engine.plan.split
+    if split is None:
+        return _put_whole(engine, place, _envelope(WHOLE, engine.plan.manifest, passage, payload))
     parts = split.split(payload)
     first: Payload = next(parts, iter(()))
     if size_bytes is None or size_bytes <= _SURELY_SPLIT * split.part_bytes:
         gathered = list(first)
         second = next(parts, None)
         if second is None:
-            whole = passage.encode_after(iter(gathered), PART_WHOLE)
-            _write_whole(engine, place, passage, whole)
-            return
-        parts = chain((second,), parts)
-        first = iter(gathered)
+            passage.label(PART_WHOLE)
+            encoded = encode(passage.after, iter(gathered))
+            return _put_whole(engine, place, _envelope(WHOLE, engine.plan.manifest, passage, encoded))
+        first, parts = iter(gathered), chain((second,), parts)
+    _put_split(engine, place, passage, chain((first,), parts))
+    return None
+
+
+def _put_whole(engine: Engine, place: Place, envelope: Payload) -> bytes | None:
+    if engine.store.in_ref:
+        return _gather(envelope, engine.limits.max_inline_bytes)
+    engine.store.put(place.head, envelope)
+    return None
+
+
+def _put_split(engine: Engine, place: Place, passage: Passage, parts: Iterator[Payload]) -> None:
+    """Put the parts under a fresh generation, then commit the head that names them."""
     generation = engine.keyring.hedge(place.head.encode())
     try:
-        head = _put_parts(engine, place, passage, generation, chain((first,), parts))
-        record = passage.encode_after(iter((pack_head(head),)), PART_HEAD)
+        head = _put_parts(engine, place, passage, generation, parts)
+        passage.label(PART_HEAD)
+        record = encode(passage.after, iter((pack_head(head),)))
         envelope = b"".join(_envelope(HEAD, engine.plan.manifest, passage, record))
     except BaseException:
         with suppress(StoreError):
             remove_generation(engine.store, place, generation)
         raise
-    _commit(engine, place, envelope, head)
+    commit(engine, place, envelope, head)
 
 
 def _envelope(shape: int, manifest: str, passage: Passage, payload: Payload) -> Payload:
@@ -145,8 +158,8 @@ def _put_parts(
             raise LimitExceededError(
                 f"the value has more than limits.max_parts, {engine.limits.max_parts}, parts; use larger ones"
             )
-        label = part_label(generation, number, last=last)
-        engine.store.put(place.part(generation, number), passage.encode_after(counted(part), label))
+        passage.label(part_label(generation, number, last=last))
+        engine.store.put(place.part(generation, number), encode(passage.after, counted(part)))
         number += 1
     return HeadRecord(generation, number, size_bytes)
 
@@ -164,33 +177,3 @@ def _with_last(parts: Iterator[Payload], look_ahead: bool) -> Iterator[tuple[Pay
         held = list(part)
     if held is not None:
         yield iter(held), True
-
-
-def _commit(engine: Engine, place: Place, envelope: bytes, head: HeadRecord) -> None:
-    """Replace the head in one step, and remove the parts of the generation that it replaced.
-
-    After any other error than a conflict the head may have been replaced, so the parts stay: a later delete finds them.
-
-    Raises:
-        StoreConflictError: Others kept writing, or erased the parts in the meantime.
-    """
-    store = engine.store
-    version, replaced = current_generation(engine, store, place)
-    for _ in range(_COMMIT_TRIES):
-        try:
-            version = store.put(place.head, (envelope,), if_version=version if store.conditional_put else None)
-            break
-        except StoreConflictError:
-            version, current = current_generation(engine, store, place)
-            if current == head.generation:  # The put was made, and repeated below us.
-                break
-            replaced = current
-    else:
-        remove_generation(store, place, head.generation)
-        raise StoreConflictError("others kept writing this value; try again", locator=place.head)
-    if sum(1 for _ in store.list(place.generation(head.generation))) != head.part_count:
-        delete_version(store, place, version)
-        remove_generation(store, place, head.generation)
-        raise StoreConflictError("the value was erased while it was written; write it again", locator=place.head)
-    if replaced is not None:
-        remove_generation(store, place, replaced)

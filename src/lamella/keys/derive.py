@@ -5,7 +5,8 @@ Every sub-key is HKDF-Expand (SHA-256, prk = the secret, info = `lamella/1/` and
 | label         | bytes | use                                                          |
 |---------------|-------|--------------------------------------------------------------|
 | `data/id`     | 8     | the id of a data key                                         |
-| `data/wrap`   | 32    | AES key wrap of the keys of values, and of exported keyrings |
+| `data/wrap`   | 32    | AES key wrap of the keys of values                            |
+| `data/export` | 32    | AES key wrap of exported keyrings                             |
 | `data/hedge`  | 32    | HMAC-SHA256 of hedges                                        |
 | `ref/id`      | 4     | the id of a ref key                                          |
 | `ref/mac`     | 32    | HMAC-SHA256 of refs                                          |
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 __all__ = [
+    "DATA_EXPORT",
     "DATA_HEDGE",
     "DATA_WRAP",
     "ID_KEYRING",
@@ -52,6 +54,7 @@ class Label(NamedTuple):
 
 
 DATA_WRAP = Label(b"data/wrap", 32)
+DATA_EXPORT = Label(b"data/export", 32)
 DATA_HEDGE = Label(b"data/hedge", 32)
 REF_MAC = Label(b"ref/mac", 32)
 ID_MAC = Label(b"id/mac", 32)

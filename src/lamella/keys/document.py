@@ -37,7 +37,7 @@ from lamella.errors import KeyringError
 from lamella.keys.derive import ID_KEYRING, SECRET_BYTES, keyed_mac
 from lamella.keys.record import MAX_KEYS, KeyringRecord, KeyVersion
 
-__all__ = ["MAX_DOCUMENT_BYTES", "pack", "unpack"]
+__all__ = ["MAX_DOCUMENT_BYTES", "armour", "pack", "unarmour", "unpack"]
 
 MAX_DOCUMENT_BYTES = 64 * 1024
 """The largest keyring document, in bytes."""
@@ -51,10 +51,10 @@ _DAMAGED = "the keyring document is damaged ({}); restore it from a backup"
 def pack(record: KeyringRecord) -> str:
     """Write the document of a record, with its line feed."""
     keys = [[key.role, key.status, key.created_at, key.key_id, key.secret] for key in record.keys]
-    signed = f"lamella-keyring:1:{_armour(msgpack.packb([record.deployment, record.epoch, keys]))}"
+    signed = f"lamella-keyring:1:{armour(msgpack.packb([record.deployment, record.epoch, keys]))}"
     mac = keyed_mac(record.primary("id").secret, ID_KEYRING)
     mac.update(signed.encode())
-    return f"{signed}:{_armour(mac.finalize())}\n"
+    return f"{signed}:{armour(mac.finalize())}\n"
 
 
 def unpack(document: str) -> KeyringRecord:
@@ -83,14 +83,24 @@ def unpack(document: str) -> KeyringRecord:
     return record
 
 
-def _armour(packed: bytes) -> str:
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+def armour(raw: bytes) -> str:
+    """Return base64url without padding."""
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def unarmour(text: str) -> bytes:
+    """Return the bytes behind base64url without padding; whoever needs one spelling compares it with `armour`.
+
+    Raises:
+        ValueError: No bytes have a spelling of that length.
+    """
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _unpack_body(body: str) -> object:
     try:
         unpacked: object = msgpack.unpackb(
-            base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)),
+            unarmour(body),
             raw=False,
             use_list=False,
             strict_map_key=True,

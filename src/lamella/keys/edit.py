@@ -1,9 +1,13 @@
 """Edits of a keyring: functions from one record to the next, each raising the epoch by one.
 
 ```
-staged -> primary -> active -> disabled -> destroyed
-   `---------------------^---------^ |
-                         `-----------'  (activate)
+staged  -- promote --> primary
+staged  -- disable --> disabled
+primary -- when another one is promoted --> active
+active  -- promote --> primary
+active  -- disable --> disabled
+disabled -- activate --> active
+disabled -- destroy  --> destroyed
 ```
 
 Source: docs/keys.md, "Statuses".

@@ -3,7 +3,7 @@
 ```
 export = "lamella-keyring-export:1:" key-id ":" wrapped [LF]
 key-id  = the id of the wrapping data key, 16 lower-case hexadecimal digits
-wrapped = base64url, without padding, of AES-KWP(sub-key "data/wrap" of that key, the ASCII document)
+wrapped = base64url, without padding, of AES-KWP(sub-key "data/export" of that key, the ASCII document)
 ```
 
 Source: RFC 5649; docs/format.md, "Keyring".
@@ -11,7 +11,6 @@ Source: RFC 5649; docs/format.md, "Keyring".
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import TYPE_CHECKING
 
@@ -22,8 +21,8 @@ from cryptography.hazmat.primitives.keywrap import (
 )
 
 from lamella.errors import KeyringError, KeyVersionNotFoundError
-from lamella.keys.derive import DATA_WRAP, derive
-from lamella.keys.document import MAX_DOCUMENT_BYTES, pack, unpack
+from lamella.keys.derive import DATA_EXPORT, derive
+from lamella.keys.document import MAX_DOCUMENT_BYTES, armour, pack, unarmour, unpack
 from lamella.keys.record import Status
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ def wrap_export(record: KeyringRecord, wrapping: KeyringRecord) -> str:
     if wrapping.keyring_id == record.keyring_id:
         raise KeyringError("a keyring cannot wrap its own backup: it would be lost together with the keyring")
     key = wrapping.primary("data")
-    wrapped = aes_key_wrap_with_padding(derive(key.secret, DATA_WRAP), pack(record).encode())
-    return f"{_PREFIX}1:{key.key_id.hex()}:{base64.urlsafe_b64encode(wrapped).decode().rstrip('=')}\n"
+    wrapped = aes_key_wrap_with_padding(derive(key.secret, DATA_EXPORT), pack(record).encode())
+    return f"{_PREFIX}1:{key.key_id.hex()}:{armour(wrapped)}\n"
 
 
 def open_backup(backup: str, wrapping: KeyringRecord | None) -> KeyringRecord:
@@ -82,7 +81,9 @@ def _unwrap(key_id: str, wrapped: str, wrapping: KeyringRecord) -> str:
             key_id=key_id,
         )
     try:
-        raw = base64.urlsafe_b64decode(wrapped + "=" * (-len(wrapped) % 4))
-        return aes_key_unwrap_with_padding(derive(key.secret, DATA_WRAP), raw).decode("ascii")
+        raw = unarmour(wrapped)
+        if armour(raw) == wrapped:
+            return aes_key_unwrap_with_padding(derive(key.secret, DATA_EXPORT), raw).decode("ascii")
     except (InvalidUnwrap, ValueError):
-        raise KeyringError("the wrapped backup is damaged; make a new one", key_id=key_id) from None
+        pass
+    raise KeyringError("the wrapped backup is damaged; make a new one", key_id=key_id)

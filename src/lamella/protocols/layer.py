@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Union
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Union
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,8 +36,7 @@ class Role:
     OTHER = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One layer of a manifest: what decoding needs, and nothing that is decided per value.
 
     Attributes:
@@ -52,8 +50,7 @@ class Entry:
     params: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FactBlock:
+class FactBlock(NamedTuple):
     """The clear facts of one seal, kept in the envelope's header.
 
     Attributes:
@@ -108,6 +105,10 @@ class LayerContext:
         self.bind = bind
         self.facts = facts
         self.key: bytes | None = None
+
+    def fresh(self, bind: Callable[[FactBlock], bytes], facts: FactBlock | None) -> LayerContext:
+        """Return a context of the same position for one value of its own."""
+        return LayerContext(self.position, self.limits, self.keys, bind, facts)
 
     def __repr__(self) -> str:
         """Show the position only: the context holds keys."""
@@ -179,6 +180,24 @@ class BytesLayer(Layer):
             IntegrityError: `source` is cut, extended or altered.
             LimitExceededError: A ceiling of `context.limits` is passed.
         """
+
+    def encode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return what `encode` yields for a payload of one segment; override it only to be faster."""
+        return b"".join(self.encode(iter((payload,)), context))
+
+    def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
+        """Return what `decode` yields for a small payload; override it only to be faster.
+
+        Raises:
+            LimitExceededError: The result is longer than `limits.max_value_bytes`.
+        """
+        held: list[Segment] = []
+        size_bytes = 0
+        for segment in self.decode(iter((payload,)), context):
+            size_bytes += len(segment)
+            context.limits.check_value(size_bytes)
+            held.append(segment)
+        return b"".join(held)
 
 
 class SplitLayer(Layer):

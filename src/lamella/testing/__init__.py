@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from lamella.testing.contexts import FixedKeys, layer_context
+from lamella.testing.faulty_store import FaultyStore
 from lamella.testing.key_provider_contract import KeyProviderContract
 from lamella.testing.layer_contract import LayerContract
 from lamella.testing.split_layer_contract import SplitLayerContract
+from lamella.testing.store_contract import StoreContract
 
-__all__ = ["FixedKeys", "KeyProviderContract", "LayerContract", "SplitLayerContract", "layer_context"]
+__all__ = [
+    "FaultyStore",
+    "FixedKeys",
+    "KeyProviderContract",
+    "LayerContract",
+    "SplitLayerContract",
+    "StoreContract",
+    "layer_context",
+]

@@ -14,6 +14,7 @@ from lamella.protocols.key_provider import ValueKey
 from lamella.protocols.layer import LayerContext
 
 if TYPE_CHECKING:
+    from lamella.limits import Limits
     from lamella.protocols.key_provider import ValueKeys
     from lamella.protocols.layer import FactBlock, Layer
 
@@ -57,20 +58,23 @@ class FixedKeys:
         return _derive("hedge", next(self._made).to_bytes(8, "big") + first_segment)[:16]
 
 
-def layer_context(layer: Layer, keys: ValueKeys | None = None, facts: FactBlock | None = None) -> LayerContext:
+def layer_context(
+    layer: Layer, keys: ValueKeys | None = None, facts: FactBlock | None = None, limits: Limits = DEFAULT_LIMITS
+) -> LayerContext:
     """Make the context in which `layer` encodes a value or, with the facts of its encoding, decodes it.
 
     Args:
         layer: The layer; its name and version are bound into what it seals.
         keys: Where a seal gets keys from; by default `FixedKeys`.
         facts: What the encoding context holds once encoding has begun.
+        limits: The ceilings to hold.
     """
 
     def bind(bound: FactBlock) -> bytes:
         numbers = (layer.version, bound.position, bound.suite, bound.mode, bound.flags, bound.sealed_at)
         return f"{layer.name} {numbers} ".encode() + bound.hedge
 
-    return LayerContext(0, DEFAULT_LIMITS, FixedKeys() if keys is None else keys, bind, facts)
+    return LayerContext(0, limits, FixedKeys() if keys is None else keys, bind, facts)
 
 
 def _derive(label: str, material: bytes) -> bytes:

@@ -45,10 +45,10 @@ class EntryContract:
 
     def test_unknown_version_is_refused(self, layer: Layer) -> None:
         with pytest.raises(ManifestRefusedError):
-            type(layer).from_entry(dataclasses.replace(layer.entry(), version=255))
+            type(layer).from_entry(layer.entry()._replace(version=255))
 
     def test_unknown_parameter_is_refused(self, layer: Layer) -> None:
         entry = layer.entry()
         params = tuple(sorted((*entry.params, ("zz_unknown", "1"))))
         with pytest.raises(ManifestRefusedError):
-            type(layer).from_entry(dataclasses.replace(entry, params=params))
+            type(layer).from_entry(entry._replace(params=params))

@@ -1,26 +1,27 @@
 """The contract of a layer that turns bytes into bytes, as a pytest class to inherit.
 
-class TestMyLayer(LayerContract):
-    @pytest.fixture
-    def layer(self):
-        return MyLayer()
+Example:
+    class TestMyLayer(LayerContract):
+        @pytest.fixture
+        def layer(self):
+            return MyLayer()
 """
 
 from __future__ import annotations
 
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lamella.errors import IntegrityError, LamellaError
-from lamella.limits import SEGMENT_BYTES
+from lamella.errors import IntegrityError, LamellaError, LimitExceededError
+from lamella.limits import SEGMENT_BYTES, Limits
 from lamella.testing.contexts import FixedKeys, layer_context
 from lamella.testing.entry_contract import EntryContract
-from lamella.testing.payloads import SEGMENTATIONS, cut, mutations, noise, text
+from lamella.testing.payloads import SEGMENTATIONS, cut, kept, mutations, noise, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -58,14 +59,27 @@ class LayerContract(EntryContract):
         decoder = self.decoded_with(layer)
         return b"".join(_metered(decoder.decode(iter(segments), layer_context(decoder, facts=facts))))
 
+    def decode_both_ways(self, layer: BytesLayer, payload: bytes, facts: FactBlock | None) -> bytes:
+        """Return what a payload decodes to, and demand that stream and whole agree on it, or both refuse it."""
+        decoder = self.decoded_with(layer)
+        context = layer_context(decoder, facts=facts)
+        try:
+            streamed = self.decode(layer, cut(payload, 1000), facts)
+        except LamellaError:
+            with pytest.raises(IntegrityError if layer.strength else LamellaError):
+                decoder.decode_whole(payload, context)
+            raise
+        assert decoder.decode_whole(payload, context) == streamed
+        return streamed
+
     def assert_refused(self, layer: BytesLayer, payload: bytes, facts: FactBlock | None) -> None:
         """Demand that a seal refuses `payload`, and any other layer unless it is what that layer writes."""
         if layer.strength:
             with pytest.raises(IntegrityError):
-                self.decode(layer, [payload], facts)
+                self.decode_both_ways(layer, payload, facts)
             return
         try:
-            plain = self.decode(layer, [payload], facts)
+            plain = self.decode_both_ways(layer, payload, facts)
         except LamellaError:
             return
         assert self.encode(layer, [plain])[0] == payload
@@ -92,6 +106,26 @@ class LayerContract(EntryContract):
             encoded, facts = self.encode(layer, cut(plain, 7919))
             for segmentation in SEGMENTATIONS:
                 assert self.decode(layer, segmentation(encoded), facts) == plain
+
+    @pytest.mark.parametrize("size", [0, 1, 200, 40_000])
+    def test_whole_payload_and_stream_are_the_same_format(self, layer: BytesLayer, size: int) -> None:
+        decoder = self.decoded_with(layer)
+        for plain in (text(size), noise(size)):
+            context = layer_context(layer)
+            encoded = layer.encode_whole(plain, context)
+            assert self.decode(layer, [encoded], context.facts) == plain
+            streamed, facts = self.encode(layer, cut(plain, 7919))
+            assert decoder.decode_whole(streamed, layer_context(decoder, facts=facts)) == plain
+
+    def test_whole_payload_that_grows_above_the_limit_is_refused(self, layer: BytesLayer) -> None:
+        decoder = self.decoded_with(layer)
+        plain = text(3000)
+        encoded, facts = self.encode(layer, [plain])
+        for max_value_bytes in (2999, 3000):
+            context = layer_context(decoder, facts=facts, limits=Limits(max_value_bytes=max_value_bytes))
+            refused = max_value_bytes < len(plain) > len(encoded)
+            with pytest.raises(LimitExceededError) if refused else nullcontext():
+                assert decoder.decode_whole(encoded, context) == plain
 
     def test_no_segment_at_all_is_the_empty_payload(self, layer: BytesLayer) -> None:
         encoded, facts = self.encode(layer, [])
@@ -144,14 +178,14 @@ class LayerContract(EntryContract):
             flipped = bytearray(encoded)
             flipped[bit // 8] ^= 1 << bit % 8
             with pytest.raises(IntegrityError) if layer.strength else suppress(LamellaError):
-                self.decode(layer, [bytes(flipped)], facts)
+                self.decode_both_ways(layer, bytes(flipped), facts)
 
     @pytest.mark.parametrize("plain", [b"", text(300), noise(300), text(70_000)], ids=len)
     def test_only_a_lamella_error_escapes_on_hostile_bytes(self, layer: BytesLayer, plain: bytes) -> None:
         encoded, facts = self.encode(layer, [plain])
         for hostile in mutations(encoded, 1000):
             with suppress(LamellaError):
-                self.decode(layer, cut(hostile, 1000), facts)
+                self.decode_both_ways(layer, hostile, facts)
 
     @pytest.mark.parametrize("fill", [bytes, noise])
     def test_stream_needs_bounded_memory(self, layer: BytesLayer, fill: Callable[[int], bytes]) -> None:
@@ -175,10 +209,10 @@ class LayerContract(EntryContract):
         plain = noise(SEGMENT_BYTES) + text(2 * SEGMENT_BYTES)
         for size in (7919, SEGMENT_BYTES):
             context = layer_context(layer)
-            encoded = _assert_kept(layer.encode(iter(cut(plain, size)), context))
+            encoded = kept(layer.encode(iter(cut(plain, size)), context))
             decoder = self.decoded_with(layer)
             decoding = decoder.decode(iter(encoded), layer_context(decoder, facts=context.facts))
-            assert b"".join(_assert_kept(decoding)) == plain
+            assert b"".join(kept(decoding)) == plain
 
     def test_one_object_serves_many_threads(self, layer: BytesLayer) -> None:
         keys = FixedKeys()
@@ -205,14 +239,3 @@ def _metered(decoding: Payload) -> Payload:
         size += len(segment)
         assert size <= _MAX_DECODED_BYTES
         yield segment
-
-
-def _assert_kept(segments: Payload) -> list[Segment]:
-    """Return the segments, and fail when one changed after it was handed out."""
-    kept: list[Segment] = []
-    copies: list[bytes] = []
-    for segment in segments:
-        kept.append(segment)
-        copies.append(bytes(bytearray(segment)))
-    assert kept == copies
-    return kept

@@ -1,4 +1,4 @@
-"""Payloads and ways to cut and damage them, the same in every run."""
+"""Payloads, and ways to cut, damage and watch them, the same in every run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lamella.protocols.layer import Segment
+    from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["SEGMENTATIONS", "cut", "mutations", "noise", "text"]
+__all__ = ["SEGMENTATIONS", "cut", "kept", "mutations", "noise", "text"]
 
 _MAX_SINGLE_BYTES = 20_000
 
@@ -76,3 +76,14 @@ def mutations(payload: bytes, count: int) -> Iterator[bytes]:
             else:
                 damaged[start : start + 4] = dice.choice([0, 1, 255, 1 << 20, 1 << 31, 2**32 - 1]).to_bytes(4, "big")
         yield bytes(damaged)
+
+
+def kept(segments: Payload) -> list[Segment]:
+    """Return the segments, and fail when one changed after it was handed out."""
+    held: list[Segment] = []
+    copies: list[bytes] = []
+    for segment in segments:
+        held.append(segment)
+        copies.append(bytes(bytearray(segment)))
+    assert held == copies
+    return held

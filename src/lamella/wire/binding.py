@@ -1,15 +1,15 @@
 """The binding: what a seal authenticates beside its payload, so that an object opens only where it was written.
 
 ```
-binding = LP(format version, 1 byte) LP(manifest) LP(suite, mode, flags: 1 byte each) LP(position, 1 byte)
-          LP(deployment) LP(kind) LP(scope id, 16 bytes) LP(map index, decimal) LP(key id, 16 bytes)
-          LP(part) LP(hedge) LP(sealed_at, unsigned 64-bit big-endian)
+binding = record[format version, manifest, suite, mode, flags, position, deployment, kind, scope id (hex text),
+                 map index, key id (hex text), part (bin), hedge (bin 16), sealed_at]
 part    = empty                                                          ; a seal before the split, or no split
         / "whole"                                                        ; a seal after it, the value is one object
         / "head"                                                         ; the head record
         / "part" generation (16 bytes) number (unsigned 32-bit big-endian) last (0x00 / 0x01)
 ```
 
+A record is canonical msgpack, in which every field carries its length.
 `key id` is the address's; the data key's id and the wrapped key stay out, so that a rewrap leaves the payload valid.
 
 Source: docs/format.md, "Binding".
@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lamella.wire.envelope import FORMAT
-from lamella.wire.locator import length_prefixed
+from lamella.wire.record import pack_record
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import FactBlock
@@ -40,17 +40,5 @@ def part_label(generation: bytes, number: int, *, last: bool) -> bytes:
 
 def pack_binding(deployment: str, manifest: str, place: Place, part: bytes, facts: FactBlock) -> bytes:
     """Return the canonical bytes; the seal's own part of them comes from its facts."""
-    return length_prefixed(
-        bytes([FORMAT]),
-        manifest.encode("ascii"),
-        bytes([facts.suite, facts.mode, facts.flags]),
-        bytes([facts.position]),
-        deployment.encode(),
-        place.kind.encode("ascii"),
-        bytes.fromhex(place.scope_id),
-        b"%d" % place.map_index,
-        bytes.fromhex(place.key_id),
-        part,
-        facts.hedge,
-        facts.sealed_at.to_bytes(8, "big"),
-    )
+    seal = (facts.suite, facts.mode, facts.flags, facts.position)
+    return pack_record([FORMAT, manifest, *seal, deployment, *place, part, facts.hedge, facts.sealed_at])

@@ -47,15 +47,11 @@ def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever t
     text = _dump_plain(value) if _is_plain(value, limits.max_nesting) else None
     if text is None:
         text = _dump_any(value)
-    if len(text) > limits.max_value_bytes:
-        raise LimitExceededError(
-            f"the value has {len(text)} bytes of JSON, limits.max_value_bytes is {limits.max_value_bytes}; "
-            "store it with put_stream or raise the limit"
-        )
+    limits.check_value(len(text))
     return text
 
 
-def load_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON document
+def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON document
     """Return the value of a JSON text that `dump_json` wrote.
 
     Raises:
@@ -67,7 +63,7 @@ def load_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON document
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
         pass
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        return json.loads(bytes(text), parse_constant=_refuse_constant)
     except RecursionError:
         raise LimitExceededError("the value is nested more deeply than this Python reads") from None
     except ValueError:

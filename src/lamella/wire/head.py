@@ -8,8 +8,7 @@ Source: docs/format.md, "Head and parts".
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamella.errors import IntegrityError, LimitExceededError
 from lamella.wire.locator import GENERATION_BYTES
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["HeadRecord", "pack_head", "unpack_head"]
 
 
-@dataclass(frozen=True, slots=True)
-class HeadRecord:
+class HeadRecord(NamedTuple):
     """One generation of a split value.
 
     Attributes:
@@ -38,7 +36,7 @@ class HeadRecord:
 
 def pack_head(head: HeadRecord) -> bytes:
     """Return the record's bytes."""
-    return pack_record([head.generation, head.part_count, head.size_bytes])
+    return pack_record([*head])
 
 
 def unpack_head(raw: bytes, limits: Limits) -> HeadRecord:

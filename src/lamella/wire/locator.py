@@ -1,22 +1,23 @@
 """Ids and locators: where an object rests, a pure function of its address.
 
 ```
-scope_id = HMAC(LP("scope") LP(deployment) LP(kind) *(LP(field name) LP(field value)))[:16]
-key_id   = HMAC(LP("key") LP(scope_id) LP(map index) LP(key))[:16]
+scope_id = HMAC(record["scope", deployment, kind, field name, field value, ...])[:16]
+key_id   = HMAC(record["key", scope_id, map index, key])[:16]
 head     = "o1/" scope_id "/" map_index "/" key_id                             ; ids in lower-case hex
 part     = "p1/" scope_id "/" map_index "/" key_id "/" generation "/" number   ; number in 8 digits
 ```
 
-`LP(x)` is the length of x as an unsigned 32-bit big-endian integer, then x. HMAC is HMAC-SHA-256 under the keyring's
-`id/mac` sub-key; text is UTF-8 as it came, integers are decimal.
+HMAC is HMAC-SHA-256 under the keyring's `id/mac` sub-key, over a canonical msgpack record, which no two lists of fields
+share. Text is UTF-8 as it came, an id inside a record its hex text.
 
 Source: docs/format.md, "Ids and locators".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from lamella.wire.record import pack_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,6 @@ __all__ = [
     "KINDS",
     "Place",
     "key_place",
-    "length_prefixed",
     "scope_id",
     "scope_prefixes",
 ]
@@ -42,8 +42,7 @@ ALL_PARTS: Final = "p1/"
 _ID_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """An address as the store and the ref know it.
 
     Attributes:
@@ -77,23 +76,17 @@ class Place:
         return f"{self.generation(generation)}{number:08d}"
 
 
-def length_prefixed(*fields: bytes) -> bytes:
-    """Join fields so that no two lists of fields give the same bytes."""
-    return b"".join([piece for field in fields for piece in (len(field).to_bytes(4, "big"), field)])
-
-
 def scope_id(mac: Callable[[bytes], bytes], deployment: str, scope: Scope) -> str:
     """Return the opaque id of a scope without its map index: 16 bytes in hex."""
-    named = [text.encode() for pair in scope.fields() for text in pair]
-    return mac(length_prefixed(b"scope", deployment.encode(), scope.kind.encode(), *named))[:_ID_BYTES].hex()
+    named = [text for pair in scope.fields() for text in pair]
+    return mac(pack_record(["scope", deployment, scope.kind, *named]))[:_ID_BYTES].hex()
 
 
 def key_place(mac: Callable[[bytes], bytes], scope_hex: str, address: Address) -> Place:
     """Return where an address rests, given its scope's id."""
     scope = address.scope
-    index = scope.map_index
-    message = length_prefixed(b"key", bytes.fromhex(scope_hex), b"%d" % index, address.key.encode())
-    return Place(scope.kind, scope_hex, index, mac(message)[:_ID_BYTES].hex())
+    message = pack_record(["key", scope_hex, scope.map_index, address.key])
+    return Place(scope.kind, scope_hex, scope.map_index, mac(message)[:_ID_BYTES].hex())
 
 
 def scope_prefixes(scope_hex: str, map_index: int | None) -> tuple[str, str]:

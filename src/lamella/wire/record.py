@@ -5,7 +5,6 @@ Source: docs/format.md, "Records"; the msgpack specification.
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgpack
@@ -15,7 +14,7 @@ from lamella.errors import IntegrityError
 if TYPE_CHECKING:
     from lamella.protocols.layer import Payload
 
-__all__ = ["pack_record", "take", "unpack_record"]
+__all__ = ["lead_of", "pack_record", "unpack_record"]
 
 _MAX_ITEMS: Final = 64
 _MAX_TEXT_BYTES: Final = 64 * 1024
@@ -52,19 +51,12 @@ def unpack_record(raw: bytes, types: tuple[type, ...]) -> list[Any]:
     raise IntegrityError
 
 
-def take(source: Payload, size_bytes: int) -> tuple[bytes, Payload]:
-    """Return exactly the first `size_bytes` of a payload, and the payload that follows.
-
-    Raises:
-        IntegrityError: The payload is shorter.
-    """
-    lead = next(source, b"")
-    while len(lead) < size_bytes:
-        more = next(source, None)
-        if more is None:
-            raise IntegrityError
+def lead_of(source: Payload, size_bytes: int) -> tuple[bytes, Payload]:
+    """Take the first bytes off a payload: at least `size_bytes` of them, or all; and return the rest beside them."""
+    lead = bytes(next(source, b""))
+    while len(lead) < size_bytes and (more := next(source, None)) is not None:
         lead = b"".join((lead, more))
-    return bytes(lead[:size_bytes]), chain((memoryview(lead)[size_bytes:],), source)
+    return lead, source
 
 
 def _refuse_extension(code: int, body: bytes) -> NoReturn:

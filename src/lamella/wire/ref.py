@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamella.errors import MalformedRefError, RefTagError, UnsupportedRefVersionError
 from lamella.wire.locator import KINDS, Place
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lamella.limits import Limits
-    from lamella.wire.manifest import Manifest
 
 __all__ = ["ALIAS", "PREFIX", "Ref", "format_ref", "parse_ref", "peek_ref"]
 
@@ -41,6 +40,7 @@ ALIAS: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 _VERSION: Final = "1"
 _TAG_CHARS: Final = 43
+_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _SIGNED: Final = re.compile(r"lamella:1:([0-9a-f]{8}):.+:", re.ASCII | re.DOTALL)
 _FIELDS: Final = re.compile(
     r"lamella:1:[0-9a-f]{8}:(?P<alias>[a-z][a-z0-9_-]{0,31}):(?P<manifest>[^:]+):(?P<kind>[a-z]+)"
@@ -49,8 +49,7 @@ _FIELDS: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(NamedTuple):
     """What a ref says.
 
     Attributes:
@@ -64,11 +63,6 @@ class Ref:
     manifest: str
     place: Place
     body: bytes | None = None
-
-    @property
-    def entries(self) -> Manifest:
-        """The manifest's entries."""
-        return parse_manifest(self.manifest)
 
 
 def format_ref(ref: Ref, ref_key_id: bytes, mac: Callable[[bytes, bytes], bytes]) -> str:
@@ -137,7 +131,7 @@ def _read(signed: str) -> Ref:
 
 
 def _encode(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
+    return b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
 
 
 def _decode(text: str) -> bytes:

@@ -1,0 +1,185 @@
+"""One file an object under one folder, replaced by rename.
+
+```
+ROOT/o1/<scope>/<map index>/<key>   the objects, each at its locator
+ROOT/.tmp/<32 hex digits>           objects that are being written
+ROOT/.locks/<00 to 3f>              empty files; a writer locks the one that its locator falls to
+```
+
+A locator holds no dot, so neither folder can meet an object.
+
+Source: README.md in this folder, "directory".
+"""
+
+# ruff: noqa: PTH100, PTH106, PTH108, PTH120 - path objects cost more than the system calls that they wrap
+
+from __future__ import annotations
+
+import os
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, ClassVar, Final
+from zlib import crc32
+
+from lamella.errors import ConfigError
+from lamella.limits import SEGMENT_BYTES
+from lamella.protocols.store import Store, Version
+from lamella_layers.store import files
+from lamella_layers.store.shared import check_locator, check_options, check_prefix, check_version, not_found, place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from typing_extensions import Self
+
+    from lamella.protocols.layer import Payload, Segment
+    from lamella.protocols.store import Condition, StoredObject
+
+__all__ = ["DirectoryStore"]
+
+_STRIPES: Final = 64
+_FSYNC: Final = ("off", "file", "full")
+
+
+class DirectoryStore(Store):
+    """A folder of files, for one host or a network file system with working `flock`."""
+
+    scheme: ClassVar[str] = "directory"
+
+    def __init__(self, path: str | os.PathLike[str], *, fsync: str = "file") -> None:
+        """Name the folder; it is made by the first write.
+
+        Args:
+            path: The folder; a relative one is taken from the working directory of now.
+            fsync: What a put waits for: `off` nothing, `file` the data, `full` the folders as well.
+
+        Raises:
+            ConfigError: The path is empty, or `fsync` is none of the three.
+        """
+        if not os.fspath(path):
+            raise ConfigError("a directory store needs a path: 'directory:///var/lib/state' or 'directory://state'")
+        if fsync not in _FSYNC:
+            raise ConfigError(f"directory store: option fsync is one of {', '.join(_FSYNC)}")
+        self._root = os.path.abspath(path)
+        self._fsync = fsync
+        self._swept = False
+
+    @classmethod
+    def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
+        """Build the store from `directory:///absolute` or `directory://relative`."""
+        check_options(cls.scheme, options, ("fsync",))
+        return cls(place(cls.scheme, url), **options)
+
+    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
+        """Write a temporary file, then rename it over the object."""
+        check_locator(locator)
+        temporary = f"{self._root}/.tmp/{os.urandom(16).hex()}"
+        descriptor = self._create(temporary, locator)
+        try:
+            try:
+                head = files.write_all(descriptor, source, locator)
+                version = self._finish(descriptor, head, locator)
+            finally:
+                os.close(descriptor)
+            self._commit(temporary, locator, if_version)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+        return version
+
+    def get(self, locator: str) -> tuple[Version, Payload]:
+        """Read from one open file, which stays the same write whatever replaces its name."""
+        check_locator(locator)
+        try:
+            descriptor = os.open(f"{self._root}/{locator}", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError as error:
+            raise not_found(locator) from error
+        except OSError as error:
+            raise files.failure(error, locator) from error
+        try:
+            status = os.fstat(descriptor)
+            first = os.read(descriptor, min(status.st_size, SEGMENT_BYTES))
+        except OSError as error:
+            os.close(descriptor)
+            raise files.failure(error, locator) from error
+        version = files.version(status, first)
+        if len(first) == status.st_size:
+            os.close(descriptor)
+            return version, iter((first,))
+        return version, files.stream(descriptor, first, locator)
+
+    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
+        """Unlink the file, and the folders that it leaves empty."""
+        check_locator(locator)
+        path = f"{self._root}/{locator}"
+        try:
+            lock = self._lock(locator)
+            try:
+                if if_version is not None:
+                    check_version(locator, if_version, files.current_version(path))
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
+            finally:
+                files.unlock(lock)
+            self._remove_empty_folders(path)
+            self._sync_folders(path)
+        except OSError as error:
+            raise files.failure(error, locator) from error
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """Walk the folder, holding one open folder a level."""
+        check_prefix(prefix)
+        return files.walk(f"{self._root}/{prefix[:-1]}", prefix)
+
+    def _create(self, temporary: str, locator: str) -> int:
+        try:
+            if not self._swept:
+                self._swept = True
+                files.sweep(os.path.dirname(temporary))
+            return files.create(temporary, os.O_WRONLY | os.O_EXCL)
+        except OSError as error:
+            raise files.failure(error, locator) from error
+
+    def _finish(self, descriptor: int, head: bytes, locator: str) -> Version:
+        try:
+            # Kernels stamp files by a clock of some milliseconds; versions need one that tells two writes apart.
+            now = time.time_ns()
+            os.utime(descriptor, ns=(now, now))
+            if self._fsync != "off":
+                os.fsync(descriptor)
+            return files.version(os.fstat(descriptor), head)
+        except OSError as error:
+            raise files.failure(error, locator) from error
+
+    def _commit(self, temporary: str, locator: str, condition: Condition) -> None:
+        path = f"{self._root}/{locator}"
+        try:
+            lock = self._lock(locator)
+            try:
+                if condition is not None:
+                    check_version(locator, condition, files.current_version(path))
+                files.replace(temporary, path)
+            finally:
+                files.unlock(lock)
+            self._sync_folders(path)
+        except OSError as error:
+            raise files.failure(error, locator) from error
+
+    def _lock(self, locator: str) -> int:
+        # Every write takes it: an unconditional one must not fall between the check and the write of another.
+        return files.lock(f"{self._root}/.locks/{crc32(locator.encode()) % _STRIPES:02x}")
+
+    def _remove_empty_folders(self, path: str) -> None:
+        folder = os.path.dirname(path)
+        # A folder that is in use, or that another deletion takes, simply stays or is gone.
+        with suppress(OSError):
+            while folder != self._root:
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
+
+    def _sync_folders(self, path: str) -> None:
+        folder = path
+        while self._fsync == "full" and folder != self._root:
+            folder = os.path.dirname(folder)
+            files.sync_folder(folder)

@@ -1,0 +1,214 @@
+"""The file operations of the directory store.
+
+Each opens what it needs anew: no descriptor outlives a call but that of a stream being read, so nothing is shared
+between threads or carried across a fork.
+"""
+
+# ruff: noqa: PTH102, PTH105, PTH108, PTH120 - path objects cost more than the system calls that they wrap
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import time
+from contextlib import suppress
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from lamella.errors import StoreError, StoreUnavailableError
+from lamella.limits import SEGMENT_BYTES
+from lamella.protocols.store import StoredObject, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lamella.protocols.layer import Payload, Segment
+
+__all__ = [
+    "create",
+    "current_version",
+    "failure",
+    "lock",
+    "replace",
+    "stream",
+    "sweep",
+    "sync_folder",
+    "unlock",
+    "version",
+    "walk",
+    "write_all",
+]
+
+_STALE_SECONDS: Final = 86_400
+_HEAD_BYTES: Final = 4096
+_FOLDER_ATTEMPTS: Final = 100
+_TRANSIENT: Final = frozenset(
+    {errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT}
+)
+
+
+def failure(error: OSError, locator: str) -> StoreError:
+    """Name the store error that an operating system error is."""
+    kind = StoreUnavailableError if error.errno in _TRANSIENT else StoreError
+    reason = errno.errorcode.get(error.errno or 0, "unknown error")
+    return kind(
+        f"the directory store failed with {reason}; check the folder's free space, permissions and mount",
+        locator=locator,
+    )
+
+
+def create(path: str, flags: int) -> int:
+    """Open a file of mode 0600, made where it is missing, and its folder with it."""
+    flags |= os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(path))
+        return os.open(path, flags, 0o600)
+
+
+def lock(path: str) -> int:
+    """Take the exclusive lock of a file, waiting for it; threads and forked processes exclude each other."""
+    descriptor = create(path, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def unlock(descriptor: int) -> None:
+    """Release what `lock` took."""
+    try:
+        # Closing alone would leave the lock to a process that another thread forked in the meantime.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    finally:
+        os.close(descriptor)
+
+
+def version(status: os.stat_result, start: bytes) -> Version:
+    """Tell two writes of one object apart by what an open file shows.
+
+    Two writers at once have two inodes, and one after the other two times. The digest of the first 4096 bytes is for
+    file systems that keep whole seconds: the bytes of a sealed object begin with random ones.
+    """
+    digest = sha256(start[:_HEAD_BYTES]).hexdigest()[:16]
+    return Version(f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}-{digest}")
+
+
+def current_version(path: str) -> Version | None:
+    """Return the version of the file at `path`, None where there is none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        return version(os.fstat(descriptor), os.read(descriptor, _HEAD_BYTES))
+    finally:
+        os.close(descriptor)
+
+
+def write_all(descriptor: int, source: Iterable[Segment], locator: str) -> bytes:
+    """Write the segments of `source` and return the first 4096 bytes of them.
+
+    Raises:
+        StoreError: The file cannot be written; an error that `source` raises passes as it is.
+    """
+    start = b""
+    for segment in source:
+        if len(start) < _HEAD_BYTES:
+            start += bytes(segment[: _HEAD_BYTES - len(start)])
+        rest = segment
+        while rest:
+            try:
+                written = os.write(descriptor, rest)
+            except OSError as error:
+                raise failure(error, locator) from error
+            rest = memoryview(rest)[written:]
+    return start
+
+
+def replace(temporary: str, path: str) -> None:
+    """Rename `temporary` to `path`, making the folder again as often as a deletion takes it away."""
+    for _ in range(_FOLDER_ATTEMPTS):
+        try:
+            os.replace(temporary, path)
+        except FileNotFoundError:
+            with suppress(FileNotFoundError):
+                _make_folder(os.path.dirname(path))
+        else:
+            return
+    os.replace(temporary, path)
+
+
+def stream(descriptor: int, first: bytes, locator: str) -> Payload:
+    """Yield `first` and the rest of an open file, then close it."""
+    payload = _stream(descriptor, first, locator)
+    # Once started, a generator that is dropped unread still runs its `finally`.
+    next(payload)
+    return payload
+
+
+def _stream(descriptor: int, first: bytes, locator: str) -> Payload:
+    try:
+        yield b""
+        segment = first
+        while segment:
+            yield segment
+            segment = os.read(descriptor, SEGMENT_BYTES)
+    except OSError as error:
+        raise failure(error, locator) from error
+    finally:
+        os.close(descriptor)
+
+
+def walk(folder: str, prefix: str) -> Iterator[StoredObject]:
+    """Yield the files below `folder`; what is removed meanwhile is left out."""
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue  # What other programs leave, such as `.nfs0001`, is no object.
+                if entry.is_dir(follow_symlinks=False):
+                    yield from walk(entry.path, f"{prefix}{entry.name}/")
+                    continue
+                with suppress(FileNotFoundError):
+                    status = entry.stat(follow_symlinks=False)
+                    yield StoredObject(prefix + entry.name, status.st_size, status.st_mtime)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise failure(error, prefix) from error
+
+
+def sweep(folder: str) -> None:
+    """Remove the temporary files that nobody wrote to for a day: their writers are dead."""
+    oldest = time.time() - _STALE_SECONDS
+    # Cleaning up after others must not fail a write.
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.stat(follow_symlinks=False).st_mtime < oldest:
+                os.unlink(entry.path)
+
+
+def sync_folder(folder: str) -> None:
+    """Make the names in a folder durable; one that is gone needs nothing."""
+    with suppress(FileNotFoundError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _make_folder(path: str) -> None:
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(path))
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)

@@ -1,0 +1,135 @@
+"""Objects in an S3 bucket, or in files as obstore keeps them.
+
+Source: README.md in this folder, "s3" and "file".
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from lamella.errors import ConfigError
+from lamella_layers.store.obstore_store import PART_BYTES, ObstoreStore, mapped
+from lamella_layers.store.shared import check_options, place, switch
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from obstore.store import LocalStore, S3Store
+    from typing_extensions import Self
+
+__all__ = ["FileObjectStore", "S3ObjectStore"]
+
+_MAX_PARTS: Final = 10_000
+
+
+class S3ObjectStore(ObstoreStore):
+    """A bucket of S3, or of a server that speaks its protocol."""
+
+    scheme: ClassVar[str] = "s3"
+    max_object_bytes: ClassVar[int | None] = PART_BYTES * _MAX_PARTS
+
+    def __init__(  # noqa: PLR0913 - one keyword an option
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        region: str | None = None,
+        endpoint: str | None = None,
+        access_key_id: str | None = None,
+        secret_access_key: str | None = None,
+        session_token: str | None = None,
+        allow_http: bool = False,
+        virtual_hosted_style: bool = False,
+    ) -> None:
+        """Name the bucket and the folder in it; what is not given, the AWS environment gives.
+
+        Raises:
+            ConfigError: There is no bucket, half a credential, or an endpoint without TLS that is not allowed.
+        """
+        super().__init__()
+        if not bucket:
+            raise ConfigError("an s3 store needs a bucket: 's3://bucket/prefix'")
+        if (access_key_id is None) != (secret_access_key is None):
+            raise ConfigError("s3 store: give both access_key_id and secret_access_key, or neither")
+        if endpoint is not None and endpoint.startswith("http://") and not allow_http:
+            raise ConfigError("s3 store: the endpoint has no TLS; use https, or set allow_http = true")
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") or None
+        self._allow_http = allow_http
+        given = {
+            "region": region,
+            "endpoint": endpoint,
+            "access_key_id": access_key_id,
+            "secret_access_key": secret_access_key,
+            "session_token": session_token,
+        }
+        self._settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        self._settings["virtual_hosted_style_request"] = virtual_hosted_style
+
+    @classmethod
+    def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
+        """Build the store from `s3://bucket` or `s3://bucket/prefix`."""
+        texts = ("region", "endpoint", "access_key_id", "secret_access_key", "session_token")
+        switches = ("allow_http", "virtual_hosted_style")
+        check_options(cls.scheme, options, texts + switches)
+        bucket, _, prefix = place(cls.scheme, url).partition("/")
+        given: dict[str, Any] = {
+            name: switch(cls.scheme, name, value) if name in switches else value for name, value in options.items()
+        }
+        return cls(bucket, prefix, **given)
+
+    def _connect(self) -> S3Store:
+        client: S3Store = _obstore().S3Store(
+            self._bucket,
+            prefix=self._prefix,
+            client_options={
+                "allow_http": self._allow_http,
+                "connect_timeout": timedelta(seconds=5),
+                "read_timeout": timedelta(seconds=30),
+                "timeout": timedelta(minutes=5),
+            },
+            retry_config={"max_retries": 5, "retry_timeout": timedelta(minutes=1)},
+            **self._settings,
+        )
+        return client
+
+
+class FileObjectStore(ObstoreStore):
+    """A folder of files, by obstore; it writes under no condition, and syncs nothing."""
+
+    scheme: ClassVar[str] = "file"
+    conditional_put: ClassVar[bool] = False
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Name the folder, which is made when it is missing.
+
+        Raises:
+            ConfigError: The path is not absolute.
+        """
+        super().__init__()
+        self._path = Path(path)
+        if not self._path.is_absolute():
+            raise ConfigError("a file store needs an absolute path: 'file:///var/lib/state'")
+
+    @classmethod
+    def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
+        """Build the store from `file:///absolute`."""
+        check_options(cls.scheme, options, ())
+        return cls(place(cls.scheme, url))
+
+    def _connect(self) -> LocalStore:
+        open_store = _obstore().LocalStore
+        with mapped(str(self._path)):
+            client: LocalStore = open_store(self._path, mkdir=True, automatic_cleanup=True)
+        return client
+
+
+def _obstore() -> Any:  # noqa: ANN401 - a module that may be missing
+    try:
+        from obstore import store  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ConfigError('s3 and file stores need obstore: pip install "lamella[s3]"') from error
+    return store

@@ -1,0 +1,79 @@
+"""The open SQLite connections of this process, none of which a fork may carry along.
+
+SQLite keeps its file locks by process and inode, in memory that a forked child inherits while the locks stay with the
+parent: a connection that the child opens then believes that it holds them, and loses writes once the parent closes.
+So a fork waits for the calls in progress and closes every connection first; both sides open new ones on demand.
+
+Source: https://www.sqlite.org/howtocorrupt.html, "Carrying an open database across a fork()".
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from contextlib import contextmanager
+from threading import Condition
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Iterator
+
+__all__ = ["Pool"]
+
+
+class Pool:
+    """The connections of one store: as many as it ever had calls at once."""
+
+    _gate: ClassVar[Condition] = Condition()
+    _pools: ClassVar[weakref.WeakSet[Pool]] = weakref.WeakSet()
+
+    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+        """Open nothing yet; `connect` opens one."""
+        self._connect = connect
+        self._busy = 0
+        self._idle: list[sqlite3.Connection] = []
+        self._pools.add(self)
+        weakref.finalize(self, _close, self._idle)
+
+    @contextmanager
+    def connection(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection that no other call has."""
+        with self._gate:
+            self._busy += 1
+            connection = self._idle.pop() if self._idle else None
+        try:
+            connection = connection or self._connect()
+            yield connection
+        finally:
+            with self._gate:
+                self._busy -= 1
+                if connection is not None:
+                    self._idle.append(connection)
+                self._gate.notify_all()
+
+    def close(self) -> None:
+        """Close what no call has."""
+        with self._gate:
+            _close(self._idle)
+
+    @classmethod
+    def before_fork(cls) -> None:
+        """Close every connection, and let no call begin until `after_fork`."""
+        cls._gate.acquire()
+        cls._gate.wait_for(lambda: not any(pool._busy for pool in cls._pools))  # noqa: SLF001 - its own class
+        for pool in cls._pools:
+            _close(pool._idle)  # noqa: SLF001 - its own class
+
+    @classmethod
+    def after_fork(cls) -> None:
+        """Let calls begin again, in the parent and in the child."""
+        cls._gate.release()
+
+
+def _close(connections: list[sqlite3.Connection]) -> None:
+    while connections:
+        connections.pop().close()
+
+
+os.register_at_fork(before=Pool.before_fork, after_in_parent=Pool.after_fork, after_in_child=Pool.after_fork)
