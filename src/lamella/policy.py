@@ -33,7 +33,7 @@ class Accept:
         """Refuse a permission without an end."""
         if type(self.strength) is not int or self.strength < 0:
             raise ConfigError("policy.accept: strength must be a whole number, 0 for plaintext")
-        if not isinstance(self.until, dt.date):
+        if type(self.until) is not dt.date:
             raise ConfigError("policy.accept: until must be a date like 2027-01-31")
 
 

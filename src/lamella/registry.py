@@ -106,7 +106,10 @@ def _resolve(what: str, table: Table, name: str, base: type[Any], named: str) ->
         raise UnknownPluginError(
             f"no {what} is named {name!r}; installed are: {known}. Correct it or install its plugin"
         )
-    cls = plugin.load() if isinstance(plugin, EntryPoint) else plugin
+    try:
+        cls = plugin.load() if isinstance(plugin, EntryPoint) else plugin
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"{what} {name!r} cannot be imported ({error}); install its distribution again") from error
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise ConfigError(f"{what} {name!r}: what is registered is no {what}; report it to its distribution")
     if what == "layer" and getattr(cls, named) != name:

@@ -85,6 +85,13 @@ class Zstd(BytesLayer):
 
     def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
         """Return the plain bytes of a small payload; raises as `decode`."""
+        end = WORD_BYTES + int.from_bytes(payload[:WORD_BYTES], "big")
+        if end + WORD_BYTES == len(payload) <= _MAX_FRAME_BYTES and payload[end:] == END_WORD:
+            return _decompress(payload[WORD_BYTES:end], context.limits.max_ratio)
+        return self._decode_runs(payload, context)
+
+    def _decode_runs(self, payload: Segment, context: LayerContext) -> bytes:
+        """Decode what is not one frame."""
         runs, end = parse_runs(payload, self.name, ~_RAW_BIT)
         if end != len(payload):
             raise IntegrityError(layer=self.name)

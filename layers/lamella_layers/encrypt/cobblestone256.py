@@ -32,6 +32,7 @@ __all__ = ["Cobblestone256"]
 _SUITE = 1
 _MODE_VALUE_KEY = 0
 _NO_FLAGS = 0
+_KIND = (_SUITE, _MODE_VALUE_KEY, _NO_FLAGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,26 +101,21 @@ def _encryptor(first: Segment, context: LayerContext) -> Cobblestone256Encryptor
 
 def _decryptor(context: LayerContext) -> Cobblestone256Decryptor:
     facts = context.facts
-    if facts is None or (facts.suite, facts.mode, facts.flags) != (_SUITE, _MODE_VALUE_KEY, _NO_FLAGS):
+    if facts is None or facts[1:4] != _KIND:
         raise IntegrityError(layer=Cobblestone256.name)
     return Cobblestone256Decryptor(_value_key(facts, context), context.bind(facts))
 
 
 def _new_facts(first: Segment, context: LayerContext) -> FactBlock:
     """Make the key of a new value, and leave it and its facts in the context."""
-    made = context.keys.new_value_key()
-    context.key = made.key
-    context.facts = FactBlock(
-        position=context.position,
-        suite=_SUITE,
-        mode=_MODE_VALUE_KEY,
-        flags=_NO_FLAGS,
-        key_id=made.key_id,
-        wrapped_key=made.wrapped_key,
-        hedge=context.keys.hedge(first),
-        sealed_at=time.time_ns() // 1_000_000,
+    keys = context.keys
+    key_id, wrapped_key, context.key = keys.new_value_key()
+    sealed_at = time.time_ns() // 1_000_000
+    facts = FactBlock(
+        context.position, _SUITE, _MODE_VALUE_KEY, _NO_FLAGS, key_id, wrapped_key, keys.hedge(first), sealed_at
     )
-    return context.facts
+    context.facts = facts
+    return facts
 
 
 def _value_key(facts: FactBlock, context: LayerContext) -> bytes:

@@ -71,6 +71,14 @@ class Padme(BytesLayer):
     def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
         """Return the plain bytes of a small payload; raises as `decode`."""
         del context
+        end = WORD_BYTES + int.from_bytes(payload[:WORD_BYTES], "big")
+        zeros = bytes(payload[end:])
+        if end > WORD_BYTES and zeros.count(0) == len(zeros) and len(payload) == _padded_bytes(end + WORD_BYTES):
+            return bytes(payload[WORD_BYTES:end])
+        return self._decode_runs(payload)
+
+    def _decode_runs(self, payload: Segment) -> bytes:
+        """Decode what is not one run of a small payload."""
         runs, end = parse_runs(payload, self.name, _MAX_RUN_BYTES)
         padding = bytes(payload[end:])
         if len(payload) != _padded_bytes(end) or padding.count(0) != len(padding):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from lamella.errors import ConfigError
-from lamella_layers.store.obstore_store import PART_BYTES, ObstoreStore, mapped
+from lamella_layers.store.obstore_store import PART_BYTES, ObstoreStore
 from lamella_layers.store.shared import check_options, place, switch
 
 if TYPE_CHECKING:
@@ -81,8 +81,8 @@ class S3ObjectStore(ObstoreStore):
         }
         return cls(bucket, prefix, **given)
 
-    def _connect(self) -> S3Store:
-        client: S3Store = _obstore().S3Store(
+    def _connect(self, obstore: Any) -> S3Store:  # noqa: ANN401 - a module that may be missing
+        client: S3Store = obstore.S3Store(
             self._bucket,
             prefix=self._prefix,
             client_options={
@@ -120,16 +120,6 @@ class FileObjectStore(ObstoreStore):
         check_options(cls.scheme, options, ())
         return cls(place(cls.scheme, url))
 
-    def _connect(self) -> LocalStore:
-        open_store = _obstore().LocalStore
-        with mapped(str(self._path)):
-            client: LocalStore = open_store(self._path, mkdir=True, automatic_cleanup=True)
+    def _connect(self, obstore: Any) -> LocalStore:  # noqa: ANN401 - a module that may be missing
+        client: LocalStore = obstore.LocalStore(self._path, mkdir=True)
         return client
-
-
-def _obstore() -> Any:  # noqa: ANN401 - a module that may be missing
-    try:
-        from obstore import store  # noqa: PLC0415 - an optional dependency
-    except ImportError as error:
-        raise ConfigError('s3 and file stores need obstore: pip install "lamella[s3]"') from error
-    return store

@@ -13,6 +13,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from lamella.errors import (
+    ConfigError,
     ForkedProcessError,
     LimitExceededError,
     ObjectNotFoundError,
@@ -64,8 +65,8 @@ class ObstoreStore(Store):
         return {**self.__dict__, "_client": None}
 
     @abstractmethod
-    def _connect(self) -> S3Store | LocalStore:
-        """Open obstore's client."""
+    def _connect(self, obstore: Any) -> S3Store | LocalStore:  # noqa: ANN401 - a module that may be missing
+        """Open the client, with the module `obstore.store`."""
 
     def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
         """Send one request for up to 8 MiB or under a condition, else an upload of 8 MiB parts."""
@@ -74,8 +75,8 @@ class ObstoreStore(Store):
         client = self._ready(locator)
         if if_version is None:
             return self._put_unconditionally(client, locator, source)
-        body, rest = _take(source, _MAX_CONDITIONAL_BYTES)
-        if rest is not None:
+        body, longer = _take(source, _MAX_CONDITIONAL_BYTES)
+        if longer is not None:
             raise LimitExceededError(
                 f"a write under a condition takes at most {_MAX_CONDITIONAL_BYTES} bytes; add 'chunk' to the stack",
                 locator=locator,
@@ -124,18 +125,18 @@ class ObstoreStore(Store):
                     yield StoredObject(row["path"], row["size"], row["last_modified"].timestamp())
 
     def _put_unconditionally(self, client: S3Store | LocalStore, locator: str, source: Iterable[Segment]) -> Version:
-        body, rest = _take(source, PART_BYTES)
-        if rest is None:
+        body, longer = _take(source, PART_BYTES)
+        if longer is None:
             with mapped(locator):
                 return _version(client.put(locator, body, use_multipart=False))
         failures: list[BaseException] = []
-        parts = _remembered(_limited(chain((body,), rest), locator, self.max_object_bytes), failures)
+        parts = _remembered(_limited(longer, locator, self.max_object_bytes), failures)
         try:
             with mapped(locator):
                 return _version(client.put(locator, parts, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE))
-        except Exception:
+        except StoreError:
             if failures:
-                raise failures[0] from None
+                raise failures[0] from failures[0].__cause__
             raise
 
     def _ready(self, locator: str) -> S3Store | LocalStore:
@@ -146,9 +147,19 @@ class ObstoreStore(Store):
                 locator=locator,
             )
         if self._client is None:
-            self._client = self._connect()
+            obstore = _obstore()
+            with mapped(locator):
+                self._client = self._connect(obstore)
             _OPENED_IN.add(os.getpid())
         return self._client
+
+
+def _obstore() -> Any:  # noqa: ANN401 - a module that may be missing
+    try:
+        from obstore import store  # noqa: PLC0415 - an optional dependency
+    except ImportError as error:
+        raise ConfigError('s3 and file stores need obstore: pip install "lamella[s3]"') from error
+    return store
 
 
 def _version(facts: Any) -> Version:  # noqa: ANN401 - obstore's types exist for type checkers only
@@ -156,15 +167,15 @@ def _version(facts: Any) -> Version:  # noqa: ANN401 - obstore's types exist for
 
 
 def _take(source: Iterable[Segment], limit_bytes: int) -> tuple[bytes, Iterator[Segment] | None]:
-    """Join a source of up to `limit_bytes`; of a longer one, its start and an iterator over the rest."""
+    """Join a source of up to `limit_bytes`; hand back a longer one as it was, all of it still to be read."""
     kept: list[Segment] = []
     room_bytes = limit_bytes
-    rest = iter(source)
-    for segment in rest:
+    segments_left = iter(source)
+    for segment in segments_left:
         kept.append(segment)
         room_bytes -= len(segment)
         if room_bytes < 0:
-            return b"".join(kept), rest
+            return b"", chain(kept, segments_left)
     return b"".join(kept), None
 
 
@@ -207,7 +218,7 @@ def mapped(locator: str) -> Iterator[None]:
         raise not_found(locator) from error
     except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
         raise conflict(locator) from error
-    except exceptions.BaseError as error:
+    except (exceptions.BaseError, OSError) as error:
         raise _failure(error, locator) from error
 
 

@@ -27,6 +27,7 @@ class Pool:
 
     _gate: ClassVar[Condition] = Condition()
     _pools: ClassVar[weakref.WeakSet[Pool]] = weakref.WeakSet()
+    _pending_forks: ClassVar[int] = 0
 
     def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
         """Open nothing yet; `connect` opens one."""
@@ -40,6 +41,8 @@ class Pool:
     def connection(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection that no other call has."""
         with self._gate:
+            while self._pending_forks:
+                self._gate.wait()
             self._busy += 1
             connection = self._idle.pop() if self._idle else None
         try:
@@ -59,15 +62,24 @@ class Pool:
 
     @classmethod
     def before_fork(cls) -> None:
-        """Close every connection, and let no call begin until `after_fork`."""
+        """Wait for the calls in progress, close every connection, and let no call begin."""
         cls._gate.acquire()
+        cls._pending_forks += 1
         cls._gate.wait_for(lambda: not any(pool._busy for pool in cls._pools))  # noqa: SLF001 - its own class
         for pool in cls._pools:
             _close(pool._idle)  # noqa: SLF001 - its own class
 
     @classmethod
-    def after_fork(cls) -> None:
-        """Let calls begin again, in the parent and in the child."""
+    def after_fork_in_parent(cls) -> None:
+        """Let calls begin again, unless another thread is about to fork."""
+        cls._pending_forks -= 1
+        cls._gate.notify_all()
+        cls._gate.release()
+
+    @classmethod
+    def after_fork_in_child(cls) -> None:
+        """Let calls begin: the other threads, and what they were about to do, are not in the child."""
+        cls._pending_forks = 0
         cls._gate.release()
 
 
@@ -76,4 +88,6 @@ def _close(connections: list[sqlite3.Connection]) -> None:
         connections.pop().close()
 
 
-os.register_at_fork(before=Pool.before_fork, after_in_parent=Pool.after_fork, after_in_child=Pool.after_fork)
+os.register_at_fork(
+    before=Pool.before_fork, after_in_parent=Pool.after_fork_in_parent, after_in_child=Pool.after_fork_in_child
+)

@@ -19,12 +19,12 @@ from lamella.cli.keyring_options import (
     describe_keyring,
     json_option,
     keyring_option,
-    open_provider,
 )
 from lamella.errors import KeyringError
 from lamella.keys import edit
 from lamella.keys.document import pack, unpack
 from lamella.keys.export import missing_keys, open_backup, wrap_export
+from lamella.keys.open import open_provider
 from lamella.keys.providers import FileKeyProvider
 
 if TYPE_CHECKING:

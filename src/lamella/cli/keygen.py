@@ -6,9 +6,10 @@ import time
 
 import click
 
-from lamella.cli.keyring_options import answer, describe_keyring, json_option, keyring_option, open_provider
+from lamella.cli.keyring_options import answer, describe_keyring, json_option, keyring_option
 from lamella.keys.document import pack
 from lamella.keys.edit import keygen as make_keyring
+from lamella.keys.open import open_provider
 
 __all__ = ["keygen"]
 

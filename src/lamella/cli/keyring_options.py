@@ -1,4 +1,4 @@
-"""What the keyring commands share: their options, and how they read a spec and answer."""
+"""What the keyring commands share: their options, and how they answer."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.errors import ConfigError
-from lamella.registry import installed_registry
-
 if TYPE_CHECKING:
     from lamella.keys.record import KeyringRecord, KeyVersion
-    from lamella.protocols.key_provider import KeyProvider
 
-__all__ = ["answer", "describe_key", "describe_keyring", "json_option", "keyring_option", "open_provider"]
+__all__ = ["answer", "describe_key", "describe_keyring", "json_option", "keyring_option"]
 
 keyring_option = click.option(
     "--keyring",
@@ -28,19 +24,6 @@ keyring_option = click.option(
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
-
-def open_provider(spec: str) -> KeyProvider:
-    """Return the key provider that a spec names, without reading anything.
-
-    Raises:
-        ConfigError: The spec is not `NAME:REST`, or its provider refuses the rest.
-        UnknownPluginError: No installed distribution registers the provider.
-    """
-    name, colon, rest = spec.partition(":")
-    if not colon:
-        raise ConfigError("a keyring spec begins with the name of a key provider, as in file:PATH or env:NAME")
-    return installed_registry().key_provider(name).from_spec(rest)
 
 
 def describe_keyring(record: KeyringRecord) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def commit(engine: Engine, place: Place, envelope: bytes, head: HeadRecord) -> N
         remove_generation(store, place, head.generation)
         raise StoreConflictError("others kept writing this value; try again", locator=place.head)
     if sum(1 for _ in store.list(place.generation(head.generation))) != head.part_count:
-        delete_version(store, place, version)
+        delete_version(engine, store, place, head.generation)
         remove_generation(store, place, head.generation)
         raise StoreConflictError("the value was erased while it was written; write it again", locator=place.head)
     if replaced is not None:

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from lamella.errors import IntegrityError, LamellaError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
     from lamella.protocols.layer import Payload
 
-__all__ = ["caller_source", "decoding", "encoding"]
+__all__ = ["caller_side", "caller_source", "decoding", "encoding"]
 
 
 class _CallerError(Exception):
-    """Carries an exception of the caller's own source through the layers."""
+    """Carries an exception of the caller's own source or target through the layers."""
+
+
+@contextmanager
+def caller_side() -> Iterator[None]:
+    """Mark what the caller's own source or target raises, so that it is not taken for a plugin's."""
+    try:
+        yield
+    except Exception as error:  # whatever the caller's file raises is the caller's to see
+        raise _CallerError from error
 
 
 def caller_source(source: Payload) -> Payload:
-    """Mark what the caller's own source raises, so that it is not taken for a plugin's."""
-    try:
+    """Yield the segments of the caller's own source."""
+    with caller_side():
         yield from source
-    except Exception as error:  # whatever the caller's file raises is the caller's to see
-        raise _CallerError from error
 
 
 class _Edge(AbstractContextManager[None]):
@@ -42,7 +50,7 @@ class _Edge(AbstractContextManager[None]):
             raise error.__cause__
         if isinstance(error, LamellaError):
             error.locator = error.locator or self._locator
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception) and not isinstance(error, MemoryError):
             raise self._named(error) from None
 
     def _named(self, error: Exception) -> LamellaError:

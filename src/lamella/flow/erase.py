@@ -6,22 +6,27 @@ erasure finds its head and takes that too: what stays is a whole value or nothin
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lamella.errors import StoreConflictError, StoreError
 from lamella.flow.head import current_generation
 from lamella.protocols.store import Absent
-from lamella.wire.locator import GENERATION_BYTES, Place, scope_prefixes
+from lamella.wire.locator import Place, scope_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lamella.flow.engine import Engine
-    from lamella.protocols.store import Condition, Store
+    from lamella.protocols.store import Store
     from lamella.scope import Address, Scope
 
 __all__ = ["clear", "delete", "delete_version", "remove_generation"]
+
+_PART: Final = re.compile(
+    r"p1/(?P<scope>[0-9a-f]{32})/(?P<index>-1|[0-9]{1,10})/(?P<key>[0-9a-f]{32})/(?P<generation>[0-9a-f]{32})/[0-9]{8}"
+)
 
 
 def delete(engine: Engine, address: Address) -> None:
@@ -58,8 +63,11 @@ def remove_generation(store: Store, place: Place, generation: bytes) -> None:
         store.delete(part.locator)
 
 
-def delete_version(store: Store, place: Place, version: Condition) -> None:
+def delete_version(engine: Engine, store: Store, place: Place, generation: bytes) -> None:
     """Remove a head that lost its parts, unless a newer value replaced it."""
+    version, current = current_generation(engine, store, place)
+    if current != generation:
+        return
     if_version = None if isinstance(version, Absent) or not store.conditional_put else version
     with suppress(StoreConflictError):
         store.delete(place.head, if_version=if_version)
@@ -74,18 +82,20 @@ def _remove_parts(engine: Engine, store: Store, kind: str, prefix: str) -> None:
     kept: dict[tuple[Place, bytes], bool] = {}
     for part in store.list(prefix):
         found = _place_of(kind, part.locator)
+        if found is None:  # No writer names a part so, and no reader looks for it.
+            store.delete(part.locator)
+            continue
         if found not in kept:
             kept[found] = current_generation(engine, store, found[0])[1] == found[1]
         if not kept[found]:
             store.delete(part.locator)
     for (place, generation), keep in kept.items():
-        if keep:
-            continue
-        version, current = current_generation(engine, store, place)
-        if current == generation:
-            delete_version(store, place, version)
+        if not keep:
+            delete_version(engine, store, place, generation)
 
 
-def _place_of(kind: str, locator: str) -> tuple[Place, bytes]:
-    _, scope_hex, map_index, key_hex, generation, _ = locator.split("/")
-    return Place(kind, scope_hex, int(map_index), key_hex), bytes.fromhex(generation)[:GENERATION_BYTES]
+def _place_of(kind: str, locator: str) -> tuple[Place, bytes] | None:
+    match = _PART.fullmatch(locator)
+    if match is None:
+        return None
+    return Place(kind, match["scope"], int(match["index"]), match["key"]), bytes.fromhex(match["generation"])

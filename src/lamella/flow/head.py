@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamella.errors import IntegrityError, KeyringError, LimitExceededError, ObjectNotFoundError, RefError
+from lamella.flow.edge import decoding
 from lamella.flow.passage import decode
 from lamella.protocols.store import ABSENT
 from lamella.wire.binding import PART_HEAD
@@ -50,10 +51,11 @@ def current_generation(engine: Engine, store: Store, place: Place) -> tuple[Cond
     except ObjectNotFoundError:
         return ABSENT, None
     try:
-        header, payload = read_header(stream)
-        if header.shape != HEAD:
-            return version, None
-        passage = engine.passage(engine.plan_of(header.manifest), place, header.facts)
-        return version, open_head(engine, passage, payload).generation
+        with decoding(place.head):
+            header, payload = read_header(stream)
+            if header.shape != HEAD:
+                return version, None
+            passage = engine.passage(engine.plan_of(header.manifest), place, header.facts)
+            return version, open_head(engine, passage, payload).generation
     except (IntegrityError, RefError, KeyringError, LimitExceededError):
         return version, None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lamella.errors import IntegrityError
+from lamella.errors import IntegrityError, LamellaError
 from lamella.wire.binding import PART_BEFORE_SPLIT, pack_binding
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lamella.flow.plan import Plan, Seat
     from lamella.protocols.layer import FactBlock, LayerContext, Payload, Segment
     from lamella.wire.locator import Place
@@ -27,7 +29,7 @@ class Passage:
         after: The layers that run once a part.
     """
 
-    __slots__ = ("_bound", "_seals", "after", "before")
+    __slots__ = ("_bound", "_plan", "_seals", "after", "before")
 
     def __init__(self, plan: Plan, place: Place, deployment: str, facts: tuple[FactBlock, ...] | None = None) -> None:
         """Seat every layer of `plan`; `facts` are those of the object's header on a read.
@@ -35,34 +37,50 @@ class Passage:
         Raises:
             IntegrityError: The header has facts for other layers than the seals.
         """
-        if facts is not None and tuple([each.position for each in facts]) != plan.seal_positions:
+        if facts is not None and tuple([each[0] for each in facts]) != plan.seal_positions:
             raise IntegrityError
-        self._bound = partial(pack_binding, deployment, plan.manifest, place)
+        self._bound = bound = partial(pack_binding, deployment, plan.manifest, place)
         self._seals: list[LayerContext] = []
-        self.before = self._seat(plan.before, facts)
-        self.after = self._seat(plan.after, facts)
+        self._plan = plan
+        self.before = self._seat(plan.before, plan.seals_before, facts, partial(bound, PART_BEFORE_SPLIT))
+        self.after = self._seat(plan.after, plan.seals_after, facts, bound) if plan.after else []
 
-    def _seat(self, seats: tuple[Seat, ...], facts: tuple[FactBlock, ...] | None) -> Leg:
+    def _seat(
+        self,
+        seats: tuple[Seat, ...],
+        seals: tuple[int, ...],
+        facts: tuple[FactBlock, ...] | None,
+        bind: Callable[[FactBlock], bytes],
+    ) -> Leg:
         """Give each seal a context of its own."""
         leg = list(seats)
-        for index, (layer, shared) in enumerate(seats):
-            if layer.strength:
-                known = None if facts is None else facts[len(self._seals)]
-                context = shared.fresh(partial(self._bound, PART_BEFORE_SPLIT), known)
-                self._seals.append(context)
-                leg[index] = (layer, context)
+        for index in seals:
+            layer, shared = seats[index]
+            context = shared.fresh(bind, None if facts is None else facts[len(self._seals)])
+            self._seals.append(context)
+            leg[index] = (layer, context)
         return leg
 
     def label(self, part: bytes) -> None:
         """Say which part the layers after the split work on next."""
-        for layer, context in self.after:
-            if layer.strength:
-                context.bind = partial(self._bound, part)
+        for index in self._plan.seals_after:
+            self.after[index][1].bind = partial(self._bound, part)
 
-    def facts(self) -> tuple[FactBlock, ...] | None:
-        """Return the seals' facts, or None as long as a seal has not seen its first segment."""
-        facts = [context.facts for context in self._seals]
-        return None if None in facts else tuple(facts)  # type: ignore[arg-type]  # None was looked for
+    @property
+    def sealed(self) -> bool:
+        """Whether every seal has seen its first segment and set its facts."""
+        return all(context.facts is not None for context in self._seals)
+
+    def known_facts(self) -> tuple[FactBlock, ...]:
+        """Return the seals' facts.
+
+        Raises:
+            LamellaError: A seal encoded without setting them.
+        """
+        facts = tuple([context.facts for context in self._seals if context.facts is not None])
+        if len(facts) != len(self._seals):
+            raise LamellaError("a sealing layer set no facts; report it to its distribution")
+        return facts
 
 
 def encode(leg: Leg, source: Payload) -> Payload:

@@ -33,12 +33,13 @@ class Plan:
         layers: In write order.
         split_at: The position of the split, or the number of layers where there is none.
         split: The layer that splits, if any.
-        seal_positions: Where the seals stand.
+        seal_positions: Where the seals stand in the manifest.
         strengths: Their strength classes.
         strongest: The highest of them, 0 where nothing seals.
-        seals_parts: Whether a seal stands after the split, so that each part has a binding of its own.
         before: The layers that see the whole payload, with contexts that all values share; a seal gets a fresh one.
         after: The layers that run once a part, likewise.
+        seals_before: Where the seals stand in `before`.
+        seals_after: Where they stand in `after`.
     """
 
     manifest: str
@@ -48,9 +49,10 @@ class Plan:
     seal_positions: tuple[int, ...]
     strengths: tuple[int, ...]
     strongest: int
-    seals_parts: bool
     before: tuple[Seat, ...]
     after: tuple[Seat, ...]
+    seals_before: tuple[int, ...]
+    seals_after: tuple[int, ...]
 
 
 def plan_layers(layers: Sequence[Layer], keys: ValueKeys, limits: Limits) -> Plan:
@@ -78,9 +80,10 @@ def plan_layers(layers: Sequence[Layer], keys: ValueKeys, limits: Limits) -> Pla
         seal_positions=seal_positions,
         strengths=strengths,
         strongest=max(strengths, default=0),
-        seals_parts=any(position > split_at for position in seal_positions),
         before=tuple(seats[:split_at]),
         after=tuple(seats[split_at:]),
+        seals_before=tuple(position for position in seal_positions if position < split_at),
+        seals_after=tuple(position - split_at - 1 for position in seal_positions if position > split_at),
     )
 
 

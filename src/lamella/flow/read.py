@@ -163,7 +163,7 @@ def _payload(  # noqa: PLR0913 - the facts about one object
     if plan.split is None or version is None:
         raise IntegrityError
     head = open_head(engine, passage, payload)
-    return decode(passage.before, _parts(source, passage, head, version, seals_parts=plan.seals_parts))
+    return decode(passage.before, _parts(source, passage, head, version, seals_parts=bool(plan.seals_after)))
 
 
 def _parts(source: Source, passage: Passage, head: HeadRecord, version: Version, *, seals_parts: bool) -> Payload:

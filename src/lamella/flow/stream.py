@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import InvalidValueError, LimitExceededError
-from lamella.flow.edge import caller_source
+from lamella.flow.edge import caller_side, caller_source
 from lamella.limits import SEGMENT_BYTES
 
 if TYPE_CHECKING:
@@ -90,16 +90,18 @@ def _spool_to_path(path: str, limits: Limits, read: Callable[[Callable[[Lead, Pa
 
 def _fill(spool: BinaryIO, value: Payload, limits: Limits) -> int:
     """Write the value from the file's start on, whatever an earlier try left there."""
-    spool.seek(0)
-    spool.truncate()
+    with caller_side():
+        spool.seek(0)
+        spool.truncate()
     count = 0
     for segment in value:
         count += len(segment)
         if count > limits.max_stream_bytes:
             raise LimitExceededError(f"the value is longer than limits.max_stream_bytes, {limits.max_stream_bytes}")
         rest = memoryview(segment)
-        while rest:
-            rest = rest[spool.write(rest) :]
+        with caller_side():
+            while rest:
+                rest = rest[spool.write(rest) :]
     return count
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from lamella.errors import LamellaError, LimitExceededError, StoreError
+from lamella.errors import LimitExceededError, StoreError
 from lamella.flow.commit import commit
 from lamella.flow.edge import encoding
 from lamella.flow.erase import remove_generation
@@ -68,9 +68,11 @@ def _write_small(engine: Engine, place: Place, passage: Passage, payload: bytes)
     if split is not None:
         if len(encoded) > split.part_bytes:
             return _write_stream(engine, place, passage, iter((encoded,)), None)
-        passage.label(PART_WHOLE)
-        encoded = encode_whole(passage.after, encoded)
-    return _put_whole(engine, place, _envelope(WHOLE, engine.plan.manifest, passage, iter((encoded,))))
+        if passage.after:
+            passage.label(PART_WHOLE)
+            encoded = encode_whole(passage.after, encoded)
+    header = pack_header(Header(WHOLE, engine.plan.manifest, passage.known_facts()))
+    return _put_whole(engine, place, iter((header, encoded)))
 
 
 def _write_stream(
@@ -119,12 +121,9 @@ def _put_split(engine: Engine, place: Place, passage: Passage, parts: Iterator[P
 def _envelope(shape: int, manifest: str, passage: Passage, payload: Payload) -> Payload:
     """Yield the header, which waits for the seals' facts, and the payload."""
     lead: list[Segment] = []
-    while (facts := passage.facts()) is None:
-        segment = next(payload, None)
-        if segment is None:
-            raise LamellaError("a sealing layer set no facts; report it to its distribution")
+    while not passage.sealed and (segment := next(payload, None)) is not None:
         lead.append(segment)
-    yield pack_header(Header(shape, manifest, facts))
+    yield pack_header(Header(shape, manifest, passage.known_facts()))
     yield from lead
     yield from payload
 
@@ -153,7 +152,7 @@ def _put_parts(
             size_bytes += len(segment)
             yield segment
 
-    for part, last in _with_last(parts, engine.plan.seals_parts):
+    for part, last in _with_last(parts, bool(engine.plan.seals_after)):
         if number >= engine.limits.max_parts:
             raise LimitExceededError(
                 f"the value has more than limits.max_parts, {engine.limits.max_parts}, parts; use larger ones"

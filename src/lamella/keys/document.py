@@ -29,12 +29,12 @@ from __future__ import annotations
 import base64
 import hmac
 import re
-from typing import NoReturn
+from typing import Annotated
 
-import msgpack
+import msgspec
 
 from lamella.errors import KeyringError
-from lamella.keys.derive import ID_KEYRING, SECRET_BYTES, keyed_mac
+from lamella.keys.derive import ID_KEYRING, keyed_mac
 from lamella.keys.record import MAX_KEYS, KeyringRecord, KeyVersion
 
 __all__ = ["MAX_DOCUMENT_BYTES", "armour", "pack", "unarmour", "unpack"]
@@ -42,7 +42,8 @@ __all__ = ["MAX_DOCUMENT_BYTES", "armour", "pack", "unarmour", "unpack"]
 MAX_DOCUMENT_BYTES = 64 * 1024
 """The largest keyring document, in bytes."""
 
-_MAX_TEXT_BYTES = 64
+_Key = tuple[str, str, int, bytes, bytes]
+_BODY = msgspec.msgpack.Decoder(tuple[str, int, Annotated[list[_Key], msgspec.Meta(max_length=MAX_KEYS)]])
 _VERSIONED = re.compile(r"lamella-keyring:([0-9]{1,3}):")
 _DOCUMENT = re.compile(r"lamella-keyring:1:([A-Za-z0-9_-]+):[A-Za-z0-9_-]{43}")
 _DAMAGED = "the keyring document is damaged ({}); restore it from a backup"
@@ -51,7 +52,7 @@ _DAMAGED = "the keyring document is damaged ({}); restore it from a backup"
 def pack(record: KeyringRecord) -> str:
     """Write the document of a record, with its line feed."""
     keys = [[key.role, key.status, key.created_at, key.key_id, key.secret] for key in record.keys]
-    signed = f"lamella-keyring:1:{armour(msgpack.packb([record.deployment, record.epoch, keys]))}"
+    signed = f"lamella-keyring:1:{armour(msgspec.msgpack.encode([record.deployment, record.epoch, keys]))}"
     mac = keyed_mac(record.primary("id").secret, ID_KEYRING)
     mac.update(signed.encode())
     return f"{signed}:{armour(mac.finalize())}\n"
@@ -74,7 +75,7 @@ def unpack(document: str) -> KeyringRecord:
     spelled = _DOCUMENT.fullmatch(line)
     if spelled is None:
         raise KeyringError(_DAMAGED.format("it is not spelled as body and tag in base64url"))
-    record = _record(_unpack_body(spelled[1]))
+    record = _record(spelled[1])
     expected = pack(record).removesuffix("\n")
     if expected.rpartition(":")[0] != line.rpartition(":")[0]:
         raise KeyringError(_DAMAGED.format("its body is not in canonical form"))
@@ -97,42 +98,13 @@ def unarmour(text: str) -> bytes:
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _unpack_body(body: str) -> object:
+def _record(body: str) -> KeyringRecord:
     try:
-        unpacked: object = msgpack.unpackb(
-            unarmour(body),
-            raw=False,
-            use_list=False,
-            strict_map_key=True,
-            max_str_len=_MAX_TEXT_BYTES,
-            max_bin_len=SECRET_BYTES,
-            max_array_len=MAX_KEYS,
-            max_map_len=0,
-            max_ext_len=0,
-            ext_hook=_refuse_extension,
-        )
-    except ValueError:
-        unpacked = None
-    # Raised out here, because the error of msgpack would carry what it read as its context.
-    if unpacked is None:
-        raise KeyringError(_DAMAGED.format("its body cannot be unpacked"))
-    return unpacked
-
-
-def _refuse_extension(code: int, content: bytes) -> NoReturn:
-    del content
-    raise ValueError(f"msgpack extension {code}")
-
-
-def _record(body: object) -> KeyringRecord:
-    match body:
-        case (str(deployment), int(epoch), tuple(keys)) if type(epoch) is int:
-            return KeyringRecord(deployment, epoch, tuple(_key(each) for each in keys))
-    raise KeyringError(_DAMAGED.format("its body does not have the fields of a keyring"))
-
-
-def _key(fields: object) -> KeyVersion:
-    match fields:
-        case (str(role), str(status), int(created_at), bytes(key_id), bytes(secret)) if type(created_at) is int:
-            return KeyVersion(role, status, created_at, key_id, secret)
-    raise KeyringError(_DAMAGED.format("a key in it does not have the fields of a key"))
+        fields = _BODY.decode(unarmour(body))
+    except ValueError:  # msgspec's own errors are ValueErrors.
+        fields = None
+    # Raised out here, because the decoder's error would carry what it read as its context.
+    if fields is None:
+        raise KeyringError(_DAMAGED.format("its body does not hold the fields of a keyring"))
+    deployment, epoch, keys = fields
+    return KeyringRecord(deployment, epoch, tuple([KeyVersion(*key) for key in keys]))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -42,10 +41,13 @@ class KeyProvider(ABC):
         """
 
     def save(self, document: str, *, replace: bool) -> None:
-        """Keep the document, atomically and durably; with `replace` false an existing one is an error.
+        """Keep the document, atomically and durably.
+
+        With `replace` it takes the place of the document of the same keyring one epoch earlier, compared and replaced
+        as one step, so that of two edits at once one fails; without it there must be none.
 
         Raises:
-            KeyringError: This place is read-only, or it holds a document already.
+            KeyringError: This place is read-only, or holds another document than the one that is followed.
         """
         from lamella.errors import KeyringError  # noqa: PLC0415 - only a read-only provider needs it
 
@@ -53,8 +55,7 @@ class KeyProvider(ABC):
         raise KeyringError(f"keyrings of {self.name!r} are read-only; change the document where it is kept")
 
 
-@dataclass(frozen=True, slots=True)
-class ValueKey:
+class ValueKey(NamedTuple):
     """The key of one value, plain and wrapped.
 
     Attributes:
@@ -65,7 +66,11 @@ class ValueKey:
 
     key_id: bytes
     wrapped_key: bytes
-    key: bytes = field(repr=False)
+    key: bytes
+
+    def __repr__(self) -> str:
+        """Show the id only."""
+        return f"ValueKey(key_id={self.key_id.hex()})"
 
 
 class ValueKeys(Protocol):

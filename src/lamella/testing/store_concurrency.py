@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from lamella.errors import ForkedProcessError, ObjectNotFoundError, StoreConflictError
+from lamella.errors import ForkedProcessError, LamellaError, ObjectNotFoundError, StoreConflictError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import ABSENT
 from lamella.testing.store_objects import any_locator, read
@@ -53,7 +53,7 @@ def _increment(store: Store, locator: str) -> None:
 def _report(call: Callable[[], object], end: Connection) -> None:
     try:
         end.send(call())
-    except Exception as error:  # noqa: BLE001 - whatever it is, the parent shall see it
+    except LamellaError as error:
         end.send(error)
 
 

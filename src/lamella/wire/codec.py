@@ -30,8 +30,9 @@ CODEC_RAW: Final = 1
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder()
 
-_LEAVES: Final = frozenset({str, int, float, bool, type(None)})
-_PLAIN: Final = _LEAVES | {list, tuple, dict}
+_KEYS: Final = frozenset({str})
+_ARRAYS: Final = frozenset({list, tuple})
+_PLAIN: Final = _ARRAYS | {dict, str, int, float, bool, type(None)}
 
 
 def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever the host hands in
@@ -47,6 +48,7 @@ def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever t
     text = _dump_plain(value) if _is_plain(value, limits.max_nesting) else None
     if text is None:
         text = _dump_any(value)
+        _is_plain(load_json(text), limits.max_nesting)  # What was written is exact JSON, so its depth can be told.
     limits.check_value(len(text))
     return text
 
@@ -67,25 +69,31 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
     except RecursionError:
         raise LimitExceededError("the value is nested more deeply than this Python reads") from None
     except ValueError:
-        raise IntegrityError from None
+        pass
+    # Raised out here, because the error of json holds the document and would stay as the context.
+    raise IntegrityError
 
 
 def _is_plain(value: object, max_nesting: int) -> bool:
     """Tell whether only exact JSON types and finite floats occur, a level at a time in C loops."""
-    level = [value]
+    nodes: list[Any] = [value]
     for _ in range(max_nesting):
-        kinds = set(map(type, level))
+        kinds = set(map(type, nodes))
         if not kinds <= _PLAIN:
             return False
-        if float in kinds and not all(map(math.isfinite, [leaf for leaf in level if type(leaf) is float])):
+        if float in kinds and not all(map(math.isfinite, [node for node in nodes if type(node) is float])):
             return False
-        if kinds <= _LEAVES:
+        below: list[Any] = []
+        if dict in kinds:
+            dicts = [node for node in nodes if type(node) is dict]
+            if not set(map(type, chain.from_iterable(dicts))) <= _KEYS:
+                return False
+            below += chain.from_iterable(map(dict.values, dicts))
+        if not kinds.isdisjoint(_ARRAYS):
+            below += chain.from_iterable([node for node in nodes if type(node) in _ARRAYS])
+        if not below:
             return True
-        dicts = [node for node in level if type(node) is dict]
-        if not set(map(type, chain.from_iterable(dicts))) <= {str}:
-            return False
-        arrays = [node for node in level if type(node) is list or type(node) is tuple]
-        level = [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(arrays)]
+        nodes = below
     raise LimitExceededError(
         f"the value is nested deeper than limits.max_nesting, {max_nesting}, or contains itself; flatten it"
     )
@@ -112,16 +120,20 @@ def _dump_any(value: object) -> bytes:
 def _blame(value: object) -> tuple[str, str]:
     """Find a place that JSON has no word for: its path and the reason, never the value there."""
     places = [("$", value)]
+    seen: set[int] = set()
     while places:
         path, node = places.pop()
         reason = _fault(node)
         if reason:
             return path, reason
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
         if isinstance(node, dict):
             places += [(f"{path}.{key}", child) for key, child in node.items()]
         elif isinstance(node, (list, tuple)):
             places += [(f"{path}[{index}]", child) for index, child in enumerate(node)]
-    return "$", "cannot be written as JSON"
+    return "$", "contains itself or cannot be written as JSON"
 
 
 def _fault(node: object) -> str | None:

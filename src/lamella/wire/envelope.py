@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from lamella.errors import IntegrityError
 from lamella.protocols.layer import FactBlock
 from lamella.wire.manifest import MAX_MANIFEST_CHARS
-from lamella.wire.record import lead_of, pack_record, unpack_record
+from lamella.wire.record import RecordType, lead_of, pack_record
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import Payload
@@ -61,6 +61,7 @@ MAX_HEADER_BYTES: Final = 4103
 
 _LEAD: Final = MAGIC + bytes([FORMAT])
 _FIXED_BYTES: Final = 7
+_RECORD: Final = RecordType(tuple[int, str, bytes])
 _SHAPES: Final = (WHOLE, HEAD)
 _FACT_BLOCK: Final = Struct(">BBBB8s40s16sQ")
 
@@ -95,7 +96,7 @@ def unpack_header(lead: bytes) -> tuple[Header, int]:
     end = _FIXED_BYTES + int.from_bytes(lead[5:_FIXED_BYTES], "big")
     if not lead.startswith(_LEAD) or end > min(len(lead), MAX_HEADER_BYTES):
         raise IntegrityError
-    shape, manifest, blocks = unpack_record(lead[_FIXED_BYTES:end], (int, str, bytes))
+    shape, manifest, blocks = _RECORD.unpack(lead[_FIXED_BYTES:end])
     if shape not in _SHAPES or len(manifest) > MAX_MANIFEST_CHARS or len(blocks) % _FACT_BLOCK.size:
         raise IntegrityError
     facts = tuple(map(FactBlock._make, _FACT_BLOCK.iter_unpack(blocks)))

@@ -8,16 +8,19 @@ Source: docs/format.md, "Head and parts".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamella.errors import IntegrityError, LimitExceededError
 from lamella.wire.locator import GENERATION_BYTES
-from lamella.wire.record import pack_record, unpack_record
+from lamella.wire.record import RecordType, pack_record
 
 if TYPE_CHECKING:
     from lamella.limits import Limits
 
 __all__ = ["HeadRecord", "pack_head", "unpack_head"]
+
+
+_RECORD: Final = RecordType(tuple[bytes, int, int])
 
 
 class HeadRecord(NamedTuple):
@@ -36,7 +39,7 @@ class HeadRecord(NamedTuple):
 
 def pack_head(head: HeadRecord) -> bytes:
     """Return the record's bytes."""
-    return pack_record([*head])
+    return pack_record(head)
 
 
 def unpack_head(raw: bytes, limits: Limits) -> HeadRecord:
@@ -46,9 +49,10 @@ def unpack_head(raw: bytes, limits: Limits) -> HeadRecord:
         IntegrityError: The bytes are not a canonical head record.
         LimitExceededError: It names more parts, or more bytes, than the limits allow.
     """
-    generation, part_count, size_bytes = unpack_record(raw, (bytes, int, int))
+    head = HeadRecord._make(_RECORD.unpack(raw))
+    generation, part_count, size_bytes = head
     if len(generation) != GENERATION_BYTES or not 1 <= part_count <= max(1, size_bytes):
         raise IntegrityError
     if part_count > limits.max_parts:
         raise LimitExceededError(f"the value has {part_count} parts, limits.max_parts is {limits.max_parts}")
-    return HeadRecord(generation, part_count, size_bytes)
+    return head

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from lamella.errors import AddressError, IntegrityError, LimitExceededError
 from lamella.scope import Address, AssetScope, TaskScope, XComScope
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW
-from lamella.wire.record import lead_of, pack_record, unpack_record
+from lamella.wire.record import RecordType, lead_of, pack_record
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import Payload
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Lead", "pack_lead", "read_lead", "unpack_lead"]
 
+_RECORD: Final = RecordType(tuple[str, list[str], int, str])
 _FIXED_BYTES: Final = 3
 _MAX_RECORD_BYTES: Final = 2**16 - 1
 _CODECS: Final = (CODEC_JSON, CODEC_RAW)
@@ -50,7 +51,7 @@ class Lead(NamedTuple):
         Raises:
             IntegrityError: It is not the canonical record of an address.
         """
-        kind, named, map_index, key = unpack_record(self.record, (str, list, int, str))
+        kind, named, map_index, key = _RECORD.unpack(self.record)
         try:
             fields = dict(zip(named[::2], named[1::2], strict=True))
             address = Address(_scope(kind, fields, map_index), key)

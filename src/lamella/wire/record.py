@@ -5,50 +5,50 @@ Source: docs/format.md, "Records"; the msgpack specification.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-import msgpack
+import msgspec
 
 from lamella.errors import IntegrityError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lamella.protocols.layer import Payload
 
-__all__ = ["lead_of", "pack_record", "unpack_record"]
+__all__ = ["RecordType", "lead_of", "pack_record"]
 
-_MAX_ITEMS: Final = 64
-_MAX_TEXT_BYTES: Final = 64 * 1024
+T = TypeVar("T")
+
+pack_record: Final[Callable[[Any], bytes]] = msgspec.msgpack.Encoder(enc_hook=str.__str__).encode
+"""Return the canonical msgpack of ints, texts, bytes and sequences of them: the shortest spelling of each.
+
+A text may be of a subclass of str, as hosts hand them in.
+"""
 
 
-def pack_record(fields: list[Any]) -> bytes:
-    """Return the canonical msgpack of a list of ints, texts, bytes and lists of them."""
-    packed: bytes = msgpack.packb(fields, use_bin_type=True)
-    return packed
+class RecordType(Generic[T]):
+    """The field types of one kind of record; a length that its bytes claim is never allocated before they are there."""
 
+    __slots__ = ("_decode",)
 
-def unpack_record(raw: bytes, types: tuple[type, ...]) -> list[Any]:
-    """Return the fields of a record whose types are exactly `types`.
+    def __init__(self, fields: type[T]) -> None:
+        """Take the fields as a tuple type, such as `tuple[int, str]`."""
+        self._decode = msgspec.msgpack.Decoder(fields).decode
 
-    Raises:
-        IntegrityError: `raw` is not the canonical msgpack of such a record.
-    """
-    try:
-        fields = msgpack.unpackb(
-            raw,
-            raw=False,
-            strict_map_key=True,
-            ext_hook=_refuse_extension,
-            max_array_len=_MAX_ITEMS,
-            max_map_len=0,
-            max_ext_len=0,
-            max_str_len=_MAX_TEXT_BYTES,
-            max_bin_len=_MAX_TEXT_BYTES,
-        )
-        if isinstance(fields, list) and [type(each) for each in fields] == list(types) and pack_record(fields) == raw:
-            return fields
-    except (ValueError, TypeError, RecursionError, msgpack.UnpackException):
-        pass
-    raise IntegrityError
+    def unpack(self, raw: bytes) -> T:
+        """Return the fields of a record.
+
+        Raises:
+            IntegrityError: `raw` is not the canonical msgpack of such a record.
+        """
+        try:
+            fields = self._decode(raw)
+        except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors.
+            raise IntegrityError from None
+        if pack_record(fields) != raw:
+            raise IntegrityError
+        return fields
 
 
 def lead_of(source: Payload, size_bytes: int) -> tuple[bytes, Payload]:
@@ -57,8 +57,3 @@ def lead_of(source: Payload, size_bytes: int) -> tuple[bytes, Payload]:
     while len(lead) < size_bytes and (more := next(source, None)) is not None:
         lead = b"".join((lead, more))
     return lead, source
-
-
-def _refuse_extension(code: int, body: bytes) -> NoReturn:
-    del code, body
-    raise ValueError

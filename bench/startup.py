@@ -1,0 +1,70 @@
+"""What a task process pays before its first value is stored: whole processes, from start to exit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+from measure import Case, Label, differences, interleave, spread
+from rows import Goal, Row
+
+from lamella.keys.document import pack
+from lamella.keys.edit import keygen
+from lamella.keys.providers import FileKeyProvider
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from effort import Effort
+
+__all__ = ["start_up"]
+
+_BARE = "pass"
+
+_IMPORTS = (
+    "import json, os, zstandard\nfrom cryptography.cobblestone import Cobblestone256Decryptor, Cobblestone256Encryptor"
+)
+
+_LAMELLA = """
+import sys
+from lamella.keys.keyring import Keyring
+from lamella.keys.providers import FileKeyProvider
+from lamella.scope import Address, TaskScope
+from lamella.stack import Stack
+from lamella_layers.chunk.fixed import Chunk
+from lamella_layers.compress.zstd import Zstd
+from lamella_layers.encrypt.cobblestone256 import Cobblestone256
+from lamella_layers.pad.padme import Padme
+from lamella_layers.store.directory import DirectoryStore
+
+folder = sys.argv[1]
+keyring = Keyring.open(FileKeyProvider(folder + "/keyring"))
+stack = Stack((Zstd(), Padme(), Cobblestone256(), Chunk()), DirectoryStore(folder + "/objects", fsync="off"), keyring)
+stack.put(Address(TaskScope("bench", "run-1", "task"), "key"), {"attempt": 1})
+"""
+
+_GOAL = Goal(60, None)
+
+
+def start_up(effort: Effort, folder: Path) -> list[Row]:
+    """Measure a first put in a fresh process against importing what the straight line imports."""
+    FileKeyProvider(folder / "keyring").save(pack(keygen("bench", created_at=int(time.time()))), replace=False)
+    programs = {"python alone": _BARE, "cryptography, zstandard": _IMPORTS, "lamella, first put": _LAMELLA}
+    labels: dict[str, Label] = {who: ("start", who) for who in programs}
+    cases = [Case(labels[who], partial(_start, program, folder)) for who, program in programs.items()]
+    samples = interleave(cases, effort.start_rounds)
+    rows = [_row(who, samples[label]) for who, label in labels.items()]
+    extra = differences(samples[labels["lamella, first put"]], samples[labels["cryptography, zstandard"]])
+    return [*rows, _row("lamella beyond these imports", extra, (_GOAL,))]
+
+
+def _start(program: str, folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True)  # noqa: S603 - the programs above
+
+
+def _row(who: str, seconds: list[float], goals: tuple[Goal, ...] = ()) -> Row:
+    value = spread([1e3 * each for each in seconds])
+    return Row(group="Start-up", what="whole process", who=who, unit="ms", value=value, goals=goals)

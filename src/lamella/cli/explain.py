@@ -1,0 +1,106 @@
+"""`lamella explain`: a chain as a picture, and what it is worth."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lamella.cli.options import stack_options
+from lamella.errors import StackWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamella.cli.options import Setup
+    from lamella.protocols.layer import Layer
+    from lamella.stack import Stack
+
+__all__ = ["explain"]
+
+
+@click.command()
+@click.argument("subject", required=False, metavar="[CHAIN|CONFIG]")
+@stack_options
+def explain(subject: str | None, *, setup: Setup) -> None:
+    """Draw a chain line, a configuration file, or the configuration that is found.
+
+    Needs no keyring and opens no store. A chain that works but wastes or leaks is warned about; one that cannot work
+    ends with exit code 2.
+    """
+    from lamella.config import build_stack  # noqa: PLC0415 - help does not wait for it
+    from lamella.keys.edit import keygen  # noqa: PLC0415 - likewise
+    from lamella.keys.keyring import Keyring  # noqa: PLC0415 - likewise
+
+    if subject is not None:
+        is_chain = "://" in subject or "|" in subject
+        setup = replace(setup, chain=subject) if is_chain else replace(setup, path=Path(subject))
+    nobody = Keyring(keygen("explained", created_at=int(time.time())))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", StackWarning)  # They are part of the answer.
+        stack = build_stack(setup.config(), keyring=nobody)
+    _answer(stack, as_json=setup.as_json)
+
+
+def _answer(stack: Stack, *, as_json: bool) -> None:
+    from lamella.order import better_order, order_warnings  # noqa: PLC0415 - help does not wait for it
+
+    layers = stack.engine.plan.layers
+    found = order_warnings(layers)
+    facts = {
+        "layers": [{"name": each.name, "role": each.role, "settings": _settings(each)} for each in layers],
+        "store": stack.engine.store.scheme,
+        "strength": stack.engine.plan.strongest,
+        "warnings": found,
+        "better_order": better_order(layers) if found else None,
+        "leaks": _leaks(layers),
+    }
+    if as_json:
+        click.echo(json.dumps(facts))
+    else:
+        _draw(facts)
+
+
+def _draw(facts: dict[str, Any]) -> None:
+    from lamella.cli.picture import draw_rows  # noqa: PLC0415 - help does not wait for rich
+
+    layers = [
+        (each["name"], each["role"], ", ".join(f"{name}={value}" for name, value in each["settings"].items()))
+        for each in facts["layers"]
+    ]
+    draw_rows([("value", "", ""), *layers, (facts["store"], "store", "")])
+    strength = facts["strength"]
+    click.echo(f"strength {strength}" + ("" if strength else ": nothing is encrypted"))
+    for sentence in facts["warnings"]:
+        click.echo(f"warning: {sentence}")
+    if facts["better_order"]:
+        click.echo(f"better order: {facts['better_order']}")
+    for sentence in facts["leaks"]:
+        click.echo(f"whoever reads the store learns {sentence}")
+
+
+def _settings(layer: Layer) -> dict[str, Any]:
+    return {each.name: getattr(layer, each.name) for each in fields(layer)}  # type: ignore[arg-type]  # Every layer is a dataclass.
+
+
+def _leaks(layers: Sequence[Layer]) -> list[str]:
+    """Say what each object tells without a key, for these layers."""
+    from lamella.protocols.layer import Role  # noqa: PLC0415 - help does not wait for it
+
+    if not any(layer.strength for layer in layers):
+        return ["the values themselves, and the names of their scopes and keys"]
+    roles = [layer.role for layer in layers]
+    is_padded = (
+        Role.PAD in roles[: len(roles) - 1 - roles[::-1].index(Role.ENCRYPT)] if Role.ENCRYPT in roles else False
+    )
+    length = "about how long each value is, since padding rounds it" if is_padded else "exactly how long each value is"
+    return [
+        f"{length}{', after compression' if Role.COMPRESS in roles else ''}",
+        "how many values there are, their map indices, and when each was written",
+        "which layers and which data key each went through, but no name and no value",
+    ]

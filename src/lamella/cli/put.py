@@ -1,0 +1,89 @@
+"""`lamella put`: store a value or a stream, and print its ref."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import click
+
+from lamella.cli.options import key_option, scope_options, stack_options
+from lamella.cli.progress import counting
+from lamella.errors import InvalidValueError
+
+if TYPE_CHECKING:
+    from lamella.cli.options import Names, Setup
+    from lamella.limits import Limits
+    from lamella.stack import Stack
+
+__all__ = ["put"]
+
+
+@click.command()
+@click.argument("value", required=False)
+@click.option("--file", "file", type=click.File("rb"), help="Read the JSON value from a file.")
+@click.option("--stream", "stream", type=click.File("rb"), help="Store the bytes of a file as they come, or of -.")
+@click.option("--sizes", is_flag=True, help="Read the value back and draw its size after each layer.")
+@scope_options
+@key_option
+@stack_options
+def put(  # noqa: PLR0913 - each is an option
+    value: str | None,
+    file: BinaryIO | None,
+    stream: BinaryIO | None,
+    key: str | None,
+    *,
+    sizes: bool,
+    names: Names,
+    setup: Setup,
+) -> None:
+    """Store VALUE, a JSON document, and print its ref.
+
+    VALUE may be - for the standard input. The ref goes to the standard output, everything else to the standard error.
+    """
+    if sum(each is not None for each in (value, file, stream)) != 1:
+        raise click.UsageError("give one value: VALUE, --file or --stream.")
+    address = names.address(key)
+    with setup.stack() as stack:
+        if stream is not None:
+            with counting("storing", _size_bytes(stream)) as counted:
+                ref = stack.put_stream(address, counted(stream))
+        else:
+            ref = stack.put(address, _document(value, file, stack.engine.limits))
+        if sizes:
+            _draw_sizes(stack, ref)
+    click.echo(json.dumps({"ref": ref}) if setup.as_json else ref)
+
+
+def _document(value: str | None, file: BinaryIO | None, limits: Limits) -> Any:  # noqa: ANN401 - any JSON document
+    if value is not None and value != "-":
+        return _parse(value)
+    source = sys.stdin.buffer if file is None else file
+    text = source.read(limits.max_value_bytes + 1)
+    limits.check_value(len(text))
+    return _parse(text)
+
+
+def _parse(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON document
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        at = f"{error.msg} at line {error.lineno}, column {error.colno}"
+    except (UnicodeDecodeError, RecursionError):
+        at = "its text cannot be read"
+    # Raised out here, because the error of json holds the document and would stay as the context.
+    raise InvalidValueError(f"the value is not JSON: {at}; quote a text as '\"text\"', or store bytes with --stream")
+
+
+def _size_bytes(stream: BinaryIO) -> int | None:
+    """Return the size of a regular file; what else there is tells none."""
+    return (os.fstat(stream.fileno()).st_size or None) if stream.seekable() else None
+
+
+def _draw_sizes(stack: Stack, ref: str) -> None:
+    from lamella.cli.picture import draw_sizes  # noqa: PLC0415 - a plain put does not wait for rich
+    from lamella.cli.sizes import measure  # noqa: PLC0415 - likewise
+
+    draw_sizes(measure(stack.engine, stack.engine.verify(ref)), to_stderr=True)

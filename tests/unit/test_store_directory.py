@@ -1,0 +1,166 @@
+"""What the directory store promises beyond the contract."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from pathlib import Path
+
+import pytest
+
+from lamella_layers.store import files
+from lamella_layers.store.directory import DirectoryStore
+
+_LOCATOR = "o1/scope/-1/key"
+_DAY_SECONDS = 86_400
+
+
+@pytest.fixture
+def root(tmp_path):
+    return tmp_path / "deep" / "root"
+
+
+@pytest.fixture
+def store(root):
+    return DirectoryStore(root)
+
+
+def read(store):
+    return b"".join(store.get(_LOCATOR)[1])
+
+
+def temporary_files(root):
+    return list((root / ".tmp").iterdir())
+
+
+def test_files_and_folders_are_for_their_owner_alone(store, root):
+    umask = os.umask(0)
+    try:
+        store.put(_LOCATOR, (b"there",))
+    finally:
+        os.umask(umask)
+    folders = [path for path in [root, *root.rglob("*")] if path.is_dir()]
+    assert {stat.S_IMODE(folder.stat().st_mode) for folder in folders} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in root.rglob("*") if path.is_file()} == {0o600}
+
+
+def test_object_rests_at_its_locator_as_it_is(store, root):
+    store.put(_LOCATOR, (b"the ", memoryview(b"bytes")))
+    assert (root / _LOCATOR).read_bytes() == b"the bytes"
+    assert temporary_files(root) == []
+
+
+def test_delete_removes_the_folders_that_it_empties(store, root):
+    store.put("o1/scope/-1/a", (b"a",))
+    store.put("o1/scope/0/b", (b"b",))
+    store.delete("o1/scope/-1/a")
+    assert sorted(path.name for path in (root / "o1/scope").iterdir()) == ["0"]
+    store.delete("o1/scope/0/b")
+    assert sorted(path.name for path in root.iterdir()) == [".locks", ".tmp"]
+
+
+def test_files_of_other_programs_are_not_listed(store, root):
+    store.put(_LOCATOR, (b"there",))
+    (root / "o1/scope/-1/.nfs0001").write_bytes(b"")
+    assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+
+def test_writer_that_is_killed_leaves_the_old_object(store, root, forked):
+    store.put(_LOCATOR, (b"old",))
+
+    def source():
+        yield b"new"
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with forked(lambda: store.put(_LOCATOR, source())) as child:
+        child.join()
+    assert read(store) == b"old"
+    assert len(temporary_files(root)) == 1
+    assert [each.size_bytes for each in store.list("o1/")] == [3]
+
+
+def test_first_put_sweeps_what_dead_writers_left_a_day_ago(store, root):
+    store.put(_LOCATOR, (b"there",))
+    old, young = (root / ".tmp" / name for name in ("old", "young"))
+    long_ago = time.time() - _DAY_SECONDS - 60
+    for path in (old, young):
+        path.write_bytes(b"left")
+    os.utime(old, (long_ago, long_ago))
+    DirectoryStore(root).put(_LOCATOR, (b"again",))
+    assert temporary_files(root) == [young]
+
+
+def test_sweep_runs_once_a_store(store, root):
+    store.put(_LOCATOR, (b"there",))
+    left = root / ".tmp" / "left"
+    left.write_bytes(b"left")
+    os.utime(left, (0, 0))
+    store.put(_LOCATOR, (b"again",))
+    assert temporary_files(root) == [left]
+
+
+@pytest.mark.parametrize(("fsync", "calls"), [("off", 0), ("file", 1), ("full", 5)])
+def test_fsync_option_says_what_a_put_waits_for(root, monkeypatch, fsync, calls):
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    DirectoryStore(root, fsync=fsync).put(_LOCATOR, (b"there",))
+    assert len(synced) == calls
+
+
+def test_delete_with_full_fsync_makes_the_removal_durable(root, monkeypatch):
+    store = DirectoryStore(root, fsync="full")
+    store.put("o1/a", (b"a",))
+    store.put("o1/b", (b"b",))
+    synced = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    store.delete("o1/a")
+    assert len(synced) == 2
+
+
+def test_streams_that_are_dropped_close_their_files(store):
+    store.put(_LOCATOR, (bytes(3_000_000),))
+    before = len(list(Path("/dev/fd").iterdir()))
+    for pulled in range(2):
+        _, stream = store.get(_LOCATOR)
+        for _ in range(pulled):
+            next(stream)
+        del stream
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("write", [lambda store: store.put(_LOCATOR, (b"new",)), lambda store: store.delete(_LOCATOR)])
+def test_write_waits_for_the_writer_that_checks_a_condition(store, root, write):
+    store.put(_LOCATOR, (b"old",))
+    held = [files.lock(str(path)) for path in (root / ".locks").iterdir()]
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(write, store)
+        try:
+            with pytest.raises(FutureTimeoutError):
+                waiting.result(timeout=0.2)
+            assert read(store) == b"old"
+        finally:
+            for descriptor in held:
+                files.unlock(descriptor)
+        waiting.result()
+
+
+def test_lock_that_a_forked_child_inherits_is_free_once_released(tmp_path, forked):
+    path = str(tmp_path / "lock")
+    held = files.lock(path)
+    with forked(time.sleep, 60):
+        files.unlock(held)
+        descriptor = os.open(path, os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(descriptor)
+
+
+def test_versions_differ_on_a_file_system_of_whole_seconds(store, monkeypatch):
+    set_time = os.utime
+    monkeypatch.setattr(os, "utime", lambda path, ns: set_time(path, ns=(0, 0 * ns[1])))
+    versions = [store.put(_LOCATOR, (bytes((first,)) + bytes(100_000),)) for first in range(20)]
+    assert len(set(versions)) == len(versions)

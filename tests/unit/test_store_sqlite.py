@@ -1,0 +1,207 @@
+"""What the SQLite store promises beyond the contract."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import resource
+import signal
+import sqlite3
+import stat
+import tracemalloc
+from contextlib import closing
+
+import pytest
+
+from lamella.errors import LimitExceededError, StoreError, StoreUnavailableError
+from lamella_layers.store.sqlite import SqliteStore
+
+_LOCATOR = "o1/scope/-1/key"
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "state.db"
+
+
+@pytest.fixture
+def store(path):
+    store = SqliteStore(path, busy_timeout_ms=50)
+    yield store
+    store.close()
+
+
+def read(store, locator=_LOCATOR):
+    return b"".join(store.get(locator)[1])
+
+
+def test_database_is_for_its_owner_alone(store, tmp_path):
+    umask = os.umask(0)
+    try:
+        store.put(_LOCATOR, (b"there",))
+    finally:
+        os.umask(umask)
+    assert {stat.S_IMODE(each.stat().st_mode) for each in tmp_path.iterdir()} == {0o600}
+
+
+def test_nothing_but_the_database_stays(store, path, tmp_path):
+    store.put(_LOCATOR, (b"there",))
+    store.close()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("synchronous", "number"), [("full", 2), ("normal", 1), ("off", 0)])
+def test_synchronous_option_reaches_the_database(path, synchronous, number):
+    store = SqliteStore(path, synchronous=synchronous)
+    store.put(_LOCATOR, (b"there",))
+    with store._pool.connection() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (number,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    store.close()
+
+
+def test_database_that_another_writer_holds_is_unavailable(store, path):
+    store.put(_LOCATOR, (b"old",))
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreUnavailableError, match="busy_timeout_ms") as caught:
+            store.put(_LOCATOR, (b"new",))
+        assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+        assert read(store) == b"old"
+
+
+def test_file_that_is_no_database_is_a_store_error(store, path):
+    path.write_bytes(b"canary" * 1000)
+    with pytest.raises(StoreError, match="not a database") as caught:
+        store.get(_LOCATOR)
+    assert not caught.value.transient
+    assert "canary" not in str(caught.value)
+
+
+def test_damaged_database_is_a_store_error(store, path):
+    store.put(_LOCATOR, (bytes(100_000),))
+    store.close()
+    damaged = bytearray(path.read_bytes())
+    damaged[4096:8192] = b"\xff" * 4096
+    path.write_bytes(damaged)
+    with pytest.raises(StoreError, match="malformed"):
+        store.get(_LOCATOR)
+
+
+def test_database_of_another_program_is_refused_and_left_alone(store, path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match="name another file"):
+        store.put(_LOCATOR, (b"new",))
+    assert path.read_bytes() == before
+
+
+def test_database_of_a_newer_release_is_refused(store, path):
+    store.put(_LOCATOR, (b"old",))
+    store.close()
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA user_version = 2")
+    with pytest.raises(StoreError, match="upgrade Lamella"):
+        store.get(_LOCATOR)
+
+
+def test_missing_folder_is_a_store_error(tmp_path):
+    with pytest.raises(StoreError, match="make its folder"):
+        SqliteStore(tmp_path / "missing" / "state.db").put(_LOCATOR, (b"new",))
+
+
+def test_object_above_the_ceiling_is_refused_before_memory_is_spent(store):
+    segment = memoryview(bytes(1_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(LimitExceededError, match="'chunk'"):
+            store.put(_LOCATOR, (segment for _ in range(1001)))
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 1_000_000
+
+
+def test_disk_that_is_full_leaves_the_old_object(store, path):
+    store.put(_LOCATOR, (b"old",))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, limits[1]))
+    try:
+        with pytest.raises(StoreError) as caught:
+            store.put(_LOCATOR, (bytes(1_000_000),))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not caught.value.transient
+    assert read(store) == b"old"
+    store.close()
+    assert path.stat().st_size < 300_000
+
+
+def test_writer_that_is_killed_leaves_the_old_object(store, forked):
+    store.put(_LOCATOR, (b"old",))
+
+    def write_and_die():
+        with store._pool.connection() as connection:
+            connection.execute("BEGIN")
+            connection.execute("UPDATE objects SET body = x'00'")
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with forked(write_and_die) as child:
+        child.join()
+    assert read(store) == b"old"
+    store.put(_LOCATOR, (b"new",))
+
+
+def test_write_of_a_child_survives_its_parent_closing(store, path, forked):
+    store.put(_LOCATOR, (b"parent",))
+    context = multiprocessing.get_context("fork")
+    opened, closed = context.Event(), context.Event()
+
+    def child():
+        store.put("o1/first", (b"1",))
+        opened.set()
+        closed.wait(60)
+        store.put("o1/second", (b"2",))
+
+    with forked(child) as running:
+        assert opened.wait(60)
+        store.close()
+        closed.set()
+        running.join(60)
+        assert running.exitcode == 0
+    assert [read(SqliteStore(path), locator) for locator in ("o1/first", "o1/second")] == [b"1", b"2"]
+
+
+def test_processes_that_create_the_database_at_once_lose_nothing(path, forked):
+    context = multiprocessing.get_context("fork")
+    barrier = context.Barrier(4)
+
+    def create(index):
+        barrier.wait(60)
+        SqliteStore(path).put(f"o1/{index}", (b"there",))
+
+    with forked(create, 0) as first, forked(create, 1) as second, forked(create, 2) as third:
+        barrier.wait(60)
+        store = SqliteStore(path)
+        for child in (first, second, third):
+            child.join()
+    assert sorted(each.locator for each in store.list("o1/")) == ["o1/0", "o1/1", "o1/2"]
+    store.close()
+
+
+def test_listing_holds_no_transaction_between_rows(store, path):
+    for index in range(300):
+        store.put(f"o1/{index}", (b"there",))
+    listing = store.list("o1/")
+    next(listing)
+    with closing(sqlite3.connect(path)) as other:
+        assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+    assert len(list(listing)) == 299
+
+
+def test_calls_at_once_have_connections_of_their_own(store):
+    with store._pool.connection() as first, store._pool.connection() as second:
+        assert first is not second
+    with store._pool.connection() as again:
+        assert again in {first, second}
