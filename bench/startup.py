@@ -29,21 +29,14 @@ _IMPORTS = (
 )
 
 _LAMELLA = """
-import sys
-from lamella.keys.keyring import Keyring
-from lamella.keys.providers import FileKeyProvider
-from lamella.scope import Address, TaskScope
-from lamella.stack import Stack
-from lamella_layers.chunk.fixed import Chunk
-from lamella_layers.compress.zstd import Zstd
-from lamella_layers.encrypt.cobblestone256 import Cobblestone256
-from lamella_layers.pad.padme import Padme
-from lamella_layers.store.directory import DirectoryStore
-
+import sys, lamella
 folder = sys.argv[1]
-keyring = Keyring.open(FileKeyProvider(folder + "/keyring"))
-stack = Stack((Zstd(), Padme(), Cobblestone256(), Chunk()), DirectoryStore(folder + "/objects", fsync="off"), keyring)
-stack.put(Address(TaskScope("bench", "run-1", "task"), "key"), {"attempt": 1})
+stack = lamella.open_stack(
+    f"zstd | padme | cobblestone256 | chunk | directory://{folder}/objects?fsync=off",
+    environ={},
+    settings={"keyring": f"file:{folder}/keyring"},
+)
+stack.put(lamella.Address(lamella.TaskScope("bench", "run-1", "task"), "key"), {"attempt": 1})
 """
 
 _GOAL = Goal(60, None)

@@ -27,8 +27,11 @@ def refuse_order(layers: Sequence[Layer], store: Store) -> None:
     """Refuse what cannot work over this store.
 
     Raises:
-        StackOrderError: Two splits, or a split over a store that keeps no parts.
+        StackOrderError: Two splits, a split over a store that keeps no parts, or a layer of no known role.
     """
+    for layer in layers:
+        if layer.role not in _BEST:
+            raise StackOrderError(f"layer {layer.name!r} has the unknown role {layer.role!r}; report it to its authors")
     splits = [layer.name for layer in layers if layer.role == Role.SPLIT]
     if len(splits) > 1:
         raise StackOrderError(f"a stack splits once at most, this one by {' and '.join(splits)}; remove one")

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Final
 
 from lamella.errors import ConfigError, DuplicatePluginError, UnknownPluginError
@@ -18,6 +17,7 @@ from lamella.protocols.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from importlib.metadata import EntryPoint
 
 __all__ = ["Registry", "installed_registry"]
 
@@ -77,10 +77,13 @@ def installed_registry() -> Registry:
     Raises:
         DuplicatePluginError: Two of them register one name.
     """
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow to import, and hosts have mostly done so
+
+    points = entry_points()
     return Registry(
-        layers=_table("layer", entry_points(group="lamella.layers")),
-        stores=_table("store", entry_points(group="lamella.stores")),
-        key_providers=_table("key provider", entry_points(group="lamella.key_providers")),
+        layers=_table("layer", points.select(group="lamella.layers")),
+        stores=_table("store", points.select(group="lamella.stores")),
+        key_providers=_table("key provider", points.select(group="lamella.key_providers")),
     )
 
 
@@ -107,7 +110,7 @@ def _resolve(what: str, table: Table, name: str, base: type[Any], named: str) ->
             f"no {what} is named {name!r}; installed are: {known}. Correct it or install its plugin"
         )
     try:
-        cls = plugin.load() if isinstance(plugin, EntryPoint) else plugin
+        cls = plugin if isinstance(plugin, type) else plugin.load()
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"{what} {name!r} cannot be imported ({error}); install its distribution again") from error
     if not (isinstance(cls, type) and issubclass(cls, base)):

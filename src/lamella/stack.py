@@ -19,7 +19,7 @@ from lamella.flow import erase
 from lamella.flow.engine import Engine
 from lamella.flow.plan import plan_layers
 from lamella.flow.read import Source, read, read_ref
-from lamella.flow.stream import gather, segments, spool_into
+from lamella.flow.stream import gather, segments
 from lamella.flow.write import write
 from lamella.limits import DEFAULT_LIMITS, Limits
 from lamella.order import better_order, order_warnings, refuse_order
@@ -185,6 +185,8 @@ class Stack:
         They are spooled to a private file first, and published only after the last tag: a path by rename, an open file
         by copying. Raises as `get` does; `target` is then as it was.
         """
+        from lamella.flow.spool import spool_into  # noqa: PLC0415 - who gets no stream need not import files and temp
+
         parsed = self._parse(ref, expect)
         return spool_into(target, self._engine.limits, lambda sink: read_ref(self._engine, parsed, sink, whole=False))
 

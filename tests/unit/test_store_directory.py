@@ -159,6 +159,12 @@ def test_lock_that_a_forked_child_inherits_is_free_once_released(tmp_path, forke
         os.close(descriptor)
 
 
+def test_file_carries_the_time_of_its_writer_to_the_nanosecond(store, root, monkeypatch):
+    monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_123_456_789)
+    store.put(_LOCATOR, (b"there",))
+    assert (root / _LOCATOR).stat().st_mtime_ns == 1_700_000_000_123_456_789
+
+
 def test_versions_differ_on_a_file_system_of_whole_seconds(store, monkeypatch):
     set_time = os.utime
     monkeypatch.setattr(os, "utime", lambda path, ns: set_time(path, ns=(0, 0 * ns[1])))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import resource
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +146,18 @@ def test_folder_that_vanishes_for_ever_is_a_store_error(store, monkeypatch):
     with pytest.raises(StoreError, match="ENOENT") as caught:
         store.put(_LOCATOR, (b"new",))
     assert not isinstance(caught.value, ObjectNotFoundError)
+
+
+def test_lock_table_that_is_full_is_unavailable_and_leaves_nothing_open(store, root, monkeypatch):
+    store.put(_LOCATOR, (b"old",))
+
+    def fail(*_):
+        raise OSError(errno.ENOLCK, "injected")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    before = len(list(Path("/dev/fd").iterdir()))
+    with pytest.raises(StoreUnavailableError, match="ENOLCK"):
+        store.put(_LOCATOR, (b"new",))
+    assert len(list(Path("/dev/fd").iterdir())) == before
+    assert read(store) == b"old"
+    assert temporary_files(root) == []

@@ -49,13 +49,14 @@ def on_rclone(s3_server):
 def attempts(store):
     return {
         "put": lambda: store.put(_LOCATOR, (b"new",)),
+        "upload": lambda: store.put(_LOCATOR, (bytes(1024 * 1024) for _ in range(9))),
         "get": lambda: store.get(_LOCATOR),
         "delete": lambda: store.delete(_LOCATOR),
         "list": lambda: list(store.list("o1/")),
     }
 
 
-@pytest.mark.parametrize("method", ["put", "get", "delete", "list"])
+@pytest.mark.parametrize("method", ["put", "upload", "get", "delete", "list"])
 def test_missing_bucket_is_a_store_error(on_moto, method):
     store = S3ObjectStore(**{**on_moto, "bucket": "missing-bucket"})
     with pytest.raises(StoreError) as caught:
@@ -63,7 +64,7 @@ def test_missing_bucket_is_a_store_error(on_moto, method):
     assert type(caught.value) is StoreError
 
 
-@pytest.mark.parametrize("method", ["put", "get", "delete", "list"])
+@pytest.mark.parametrize("method", ["put", "upload", "get", "delete", "list"])
 def test_wrong_credentials_are_a_store_error_without_the_secret(on_rclone, method):
     store = S3ObjectStore(**{**on_rclone, "secret_access_key": "canary-secret"})
     with pytest.raises(StoreError) as caught:

@@ -52,9 +52,7 @@ class Facts(NamedTuple):
     sealed_at: int
 
     def pack(self):
-        return (
-            bytes(self[:4]) + self.key_id + self.wrapped_key + self.hedge + self.sealed_at.to_bytes(8, "big")
-        )
+        return bytes(self[:4]) + self.key_id + self.wrapped_key + self.hedge + self.sealed_at.to_bytes(8, "big")
 
     def shown(self):
         return {name: each.hex() if isinstance(each, bytes) else each for name, each in self._asdict().items()}

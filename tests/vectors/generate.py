@@ -43,7 +43,7 @@ def files():
 
 
 def spelled(vector):
-    return json.dumps(vector, indent=1) + "\n"
+    return json.dumps(vector, indent=2) + "\n"
 
 
 def main():

@@ -206,10 +206,7 @@ def accept_binding():
         "sealed_at_zero": (MANIFEST, address(), None, facts(1, "binding", sealed_at=0)),
     }
     for name, (manifest, where, part, block) in cases.items():
-        if isinstance(part, list):
-            spelled = part_name(GENERATION, part[1], last=part[2])
-        else:
-            spelled = (part or "").encode()
+        spelled = part_name(GENERATION, part[1], last=part[2]) if isinstance(part, list) else (part or "").encode()
         rests = place(where)
         yield (
             name,

@@ -87,7 +87,9 @@ class Zstd(BytesLayer):
         """Return the plain bytes of a small payload; raises as `decode`."""
         end = WORD_BYTES + int.from_bytes(payload[:WORD_BYTES], "big")
         if end + WORD_BYTES == len(payload) <= _MAX_FRAME_BYTES and payload[end:] == END_WORD:
-            return _decompress(payload[WORD_BYTES:end], context.limits.max_ratio)
+            plain = _decompress(payload[WORD_BYTES:end], context.limits.max_ratio)
+            context.limits.check_value(len(plain))
+            return plain
         return self._decode_runs(payload, context)
 
     def _decode_runs(self, payload: Segment, context: LayerContext) -> bytes:

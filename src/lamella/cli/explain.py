@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from dataclasses import fields, replace
 from pathlib import Path
@@ -12,7 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.options import stack_options
+from lamella.cli.picture import draw_rows
+from lamella.config import build_stack
 from lamella.errors import StackWarning
+from lamella.keys.keyring import Keyring
+from lamella.order import better_order, order_warnings
+from lamella.protocols.layer import Role
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,23 +37,16 @@ def explain(subject: str | None, *, setup: Setup) -> None:
     Needs no keyring and opens no store. A chain that works but wastes or leaks is warned about; one that cannot work
     ends with exit code 2.
     """
-    from lamella.config import build_stack  # noqa: PLC0415 - help does not wait for it
-    from lamella.keys.edit import keygen  # noqa: PLC0415 - likewise
-    from lamella.keys.keyring import Keyring  # noqa: PLC0415 - likewise
-
     if subject is not None:
         is_chain = "://" in subject or "|" in subject
         setup = replace(setup, chain=subject) if is_chain else replace(setup, path=Path(subject))
-    nobody = Keyring(keygen("explained", created_at=int(time.time())))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", StackWarning)  # They are part of the answer.
-        stack = build_stack(setup.config(), keyring=nobody)
+        stack = build_stack(setup.config(), keyring=Keyring.ephemeral())
     _answer(stack, as_json=setup.as_json)
 
 
 def _answer(stack: Stack, *, as_json: bool) -> None:
-    from lamella.order import better_order, order_warnings  # noqa: PLC0415 - help does not wait for it
-
     layers = stack.engine.plan.layers
     found = order_warnings(layers)
     facts = {
@@ -67,8 +64,6 @@ def _answer(stack: Stack, *, as_json: bool) -> None:
 
 
 def _draw(facts: dict[str, Any]) -> None:
-    from lamella.cli.picture import draw_rows  # noqa: PLC0415 - help does not wait for rich
-
     layers = [
         (each["name"], each["role"], ", ".join(f"{name}={value}" for name, value in each["settings"].items()))
         for each in facts["layers"]
@@ -90,8 +85,6 @@ def _settings(layer: Layer) -> dict[str, Any]:
 
 def _leaks(layers: Sequence[Layer]) -> list[str]:
     """Say what each object tells without a key, for these layers."""
-    from lamella.protocols.layer import Role  # noqa: PLC0415 - help does not wait for it
-
     if not any(layer.strength for layer in layers):
         return ["the values themselves, and the names of their scopes and keys"]
     roles = [layer.role for layer in layers]

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from lamella.cli.keyring_options import answer
 from lamella.cli.options import key_option, scope_options, stack_options
 
 if TYPE_CHECKING:
     from lamella.cli.options import Names, Setup
+    from lamella.scope import Address
+    from lamella.stack import Stack
 
 __all__ = ["get"]
 
@@ -35,19 +38,21 @@ def get(ref: str | None, output: Path | None, key: str | None, *, names: Names, 
     With both, the ref must belong to that address.
     """
     address = names.address(key) if names.are_given or key is not None else None
-    if ref is None and (address is None or output is not None):
-        raise click.UsageError(
-            "give the ref" + (": a stream is read by its ref alone." if output else ", or an address.")
-        )
+    source = address if ref is None else ref
+    if source is None or (output is not None and ref is None):
+        raise click.UsageError("give the ref, or an address; a stream is read by its ref alone.")
     with setup.stack() as stack:
-        if ref is None:
-            value = stack.get_at(address)
-        elif output is None:
-            value = stack.get(ref, expect=address)
+        if ref is not None and output is not None:
+            _write(stack, ref, output, address, as_json=setup.as_json)
         else:
-            to_stdout = str(output) == "-"
-            count = stack.get_into(ref, sys.stdout.buffer if to_stdout else output, expect=address)
-            if setup.as_json and not to_stdout:
-                click.echo(json.dumps({"output": str(output), "size_bytes": count}))
-            return
-    click.echo(json.dumps(value))
+            value = stack.get(source, expect=address) if isinstance(source, str) else stack.get_at(source)
+            click.echo(json.dumps(value))
+
+
+def _write(stack: Stack, ref: str, output: Path, address: Address | None, *, as_json: bool) -> None:
+    """Write a stream; what is said about it never mixes with its bytes."""
+    if output == _STDOUT:
+        stack.get_into(ref, sys.stdout.buffer, expect=address)
+        return
+    count = stack.get_into(ref, output, expect=address)
+    answer({"output": str(output), "size_bytes": count}, f"{count} bytes are in {output}", as_json=as_json)

@@ -11,6 +11,13 @@ import click
 
 from lamella.cli.keyring_options import answer
 from lamella.cli.options import stack_options
+from lamella.cli.picture import draw_sizes
+from lamella.cli.sizes import measure
+from lamella.flow.read import read_ref
+from lamella.limits import DEFAULT_LIMITS, SEGMENT_BYTES
+from lamella.wire.envelope import read_header
+from lamella.wire.manifest import parse_manifest
+from lamella.wire.ref import PREFIX, peek_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,8 +40,6 @@ def inspect(subject: str, *, verify: bool, setup: Setup) -> None:
     Without keys nothing of it is verified. With them the object is read to its end, and its size after each layer and
     its address are shown.
     """
-    from lamella.wire.ref import PREFIX  # noqa: PLC0415 - help does not wait for it
-
     with_keys = verify or setup.is_given
     if not subject.startswith(PREFIX):
         if with_keys:
@@ -48,10 +53,6 @@ def inspect(subject: str, *, verify: bool, setup: Setup) -> None:
 
 
 def _of_ref(text: str) -> dict[str, Any]:
-    from lamella.limits import DEFAULT_LIMITS  # noqa: PLC0415 - help does not wait for it
-    from lamella.wire.envelope import read_header  # noqa: PLC0415 - likewise
-    from lamella.wire.ref import peek_ref  # noqa: PLC0415 - likewise
-
     ref = peek_ref(text, DEFAULT_LIMITS)
     facts = {
         "verified": False,
@@ -70,9 +71,6 @@ def _of_ref(text: str) -> dict[str, Any]:
 
 
 def _of_file(path: Path) -> dict[str, Any]:
-    from lamella.limits import SEGMENT_BYTES  # noqa: PLC0415 - help does not wait for it
-    from lamella.wire.envelope import read_header  # noqa: PLC0415 - likewise
-
     with path.open("rb") as file:
         header, _ = read_header(iter(lambda: file.read(SEGMENT_BYTES), b""))
     facts = {"verified": False, "layers": _layers(header.manifest), **_of_header(header)}
@@ -84,10 +82,6 @@ def _of_header(header: Header) -> dict[str, Any]:
 
 
 def _verified(stack: Stack, text: str, *, as_json: bool) -> None:
-    from lamella.cli.picture import draw_sizes  # noqa: PLC0415 - help does not wait for rich
-    from lamella.cli.sizes import measure  # noqa: PLC0415 - likewise
-    from lamella.flow.read import read_ref  # noqa: PLC0415 - likewise
-
     engine = stack.engine
     ref = engine.verify(text)
     # The read holds the object against the ref and the policy; what measures it afterwards only counts.
@@ -113,8 +107,6 @@ def _verified(stack: Stack, text: str, *, as_json: bool) -> None:
 
 
 def _layers(manifest: str) -> list[str]:
-    from lamella.wire.manifest import parse_manifest  # noqa: PLC0415 - help does not wait for it
-
     return [
         f"{entry.name} version {entry.version}" + "".join(f" {name}={value}" for name, value in entry.params)
         for entry in parse_manifest(manifest)

@@ -143,7 +143,9 @@ def _spread(command: click.Command, defaults: dict[str, Any]) -> dict[str, Any]:
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
-        return f"{error.format_message()} See `{error.ctx.command_path} --help`"
+        # Where no verb is given, click's message is the whole help.
+        is_help = error.message == error.ctx.get_help()
+        return f"{'Missing verb.' if is_help else error.format_message()} See `{error.ctx.command_path} --help`"
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError):

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lamella.cli.keyring_options import json_option
+from lamella.config import build_stack, load_config
 from lamella.errors import StackWarning
+from lamella.scope import NO_MAP_INDEX, Address, AssetScope, TaskScope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lamella.config import Config
-    from lamella.scope import Address, Scope
+    from lamella.scope import Scope
     from lamella.stack import Stack
 
 __all__ = [
@@ -79,8 +81,6 @@ class Setup:
         Raises:
             ConfigError: It cannot work.
         """
-        from lamella.config import load_config  # noqa: PLC0415 - help does not wait for it
-
         settings = {} if self.keyring is None else {"keyring": self.keyring}
         return load_config(self.chain, path=self.path, settings=settings)
 
@@ -92,8 +92,6 @@ class Setup:
             ConfigError: The configuration cannot work.
             KeyringError: The keyring cannot be opened.
         """
-        from lamella.config import build_stack  # noqa: PLC0415 - help does not wait for it
-
         config = self.config()
         with _telling_warnings():
             stack = build_stack(config)
@@ -125,8 +123,6 @@ class Names:
             click.UsageError: They name none, or two.
             AddressError: One of them cannot be a name.
         """
-        from lamella.scope import NO_MAP_INDEX, AssetScope, TaskScope  # noqa: PLC0415 - help does not wait for it
-
         task = (self.dag_id, self.run_id, self.task_id)
         asset = (self.asset_id, self.asset_name, self.asset_uri)
         if sum(each is not None for each in asset) == 1 and task == (None, None, None) and self.map_index is None:
@@ -141,8 +137,6 @@ class Names:
 
     def address(self, key: str | None) -> Address:
         """Return the address of a key in that scope; raises as `scope`."""
-        from lamella.scope import Address  # noqa: PLC0415 - help does not wait for it
-
         scope = self.scope()
         if key is None:
             raise click.UsageError("name the key inside the scope: --key NAME.")

@@ -5,9 +5,6 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.table import Table
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -23,7 +20,7 @@ def draw_sizes(measured: Measured, *, to_stderr: bool = False) -> None:
     objects = "1 object" if not measured.part_count else f"1 head, {measured.part_count} parts"
     sizes = [
         ("value", measured.value_bytes),
-        ("its address", measured.payload_bytes),
+        ("with its address", measured.payload_bytes),
         *measured.layers,
         (f"store, {objects}", measured.stored_bytes),
     ]
@@ -40,6 +37,9 @@ def draw_rows(rows: Iterable[Sequence[str]], *, right: Sequence[int] = (), to_st
         right: The columns that are set flush right.
         to_stderr: Leave the standard output to the answer.
     """
+    from rich.console import Console  # noqa: PLC0415 - only a picture waits for rich
+    from rich.table import Table  # noqa: PLC0415 - likewise
+
     held = list(rows)
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     for column in range(len(held[0])):

@@ -28,7 +28,7 @@ def counting(what: str, size_bytes: int | None) -> Iterator[Callable[[BinaryIO |
         yield _segments
         return
     from rich.console import Console  # noqa: PLC0415 - only a terminal waits for rich
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415 - likewise
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:

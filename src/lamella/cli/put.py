@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from lamella.cli.options import key_option, scope_options, stack_options
+from lamella.cli.picture import draw_sizes
 from lamella.cli.progress import counting
+from lamella.cli.sizes import measure
 from lamella.errors import InvalidValueError
 
 if TYPE_CHECKING:
     from lamella.cli.options import Names, Setup
     from lamella.limits import Limits
-    from lamella.stack import Stack
 
 __all__ = ["put"]
 
@@ -53,7 +54,7 @@ def put(  # noqa: PLR0913 - each is an option
         else:
             ref = stack.put(address, _document(value, file, stack.engine.limits))
         if sizes:
-            _draw_sizes(stack, ref)
+            draw_sizes(measure(stack.engine, stack.engine.verify(ref)), to_stderr=True)
     click.echo(json.dumps({"ref": ref}) if setup.as_json else ref)
 
 
@@ -70,7 +71,7 @@ def _parse(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON document
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        at = f"{error.msg} at line {error.lineno}, column {error.colno}"
+        at = f"{error.msg}, line {error.lineno}, column {error.colno}"
     except (UnicodeDecodeError, RecursionError):
         at = "its text cannot be read"
     # Raised out here, because the error of json holds the document and would stay as the context.
@@ -78,12 +79,10 @@ def _parse(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON document
 
 
 def _size_bytes(stream: BinaryIO) -> int | None:
-    """Return the size of a regular file; what else there is tells none."""
-    return (os.fstat(stream.fileno()).st_size or None) if stream.seekable() else None
-
-
-def _draw_sizes(stack: Stack, ref: str) -> None:
-    from lamella.cli.picture import draw_sizes  # noqa: PLC0415 - a plain put does not wait for rich
-    from lamella.cli.sizes import measure  # noqa: PLC0415 - likewise
-
-    draw_sizes(measure(stack.engine, stack.engine.verify(ref)), to_stderr=True)
+    """Return how much is left of a regular file; a pipe or a device does not tell."""
+    if not stream.seekable():
+        return None
+    start = stream.tell()
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(start)
+    return end - start or None

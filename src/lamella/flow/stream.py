@@ -1,25 +1,21 @@
-"""Where a payload enters from a caller's file, and where it leaves into one."""
+"""Where a payload enters from a caller's source, and where it is gathered for a caller."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import InvalidValueError, LimitExceededError
-from lamella.flow.edge import caller_side, caller_source
+from lamella.flow.edge import caller_source
 from lamella.limits import SEGMENT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from lamella.limits import Limits
     from lamella.protocols.layer import Payload, Segment
-    from lamella.wire.lead import Lead
 
-__all__ = ["gather", "segments", "spool_into"]
+__all__ = ["gather", "segments"]
 
 
 def segments(source: BinaryIO | Iterable[Segment], size_bytes: int | None, limits: Limits) -> Payload:
@@ -54,63 +50,11 @@ def gather(value: Payload, limits: Limits) -> Segment:
     return held[0] if len(held) == 1 else b"".join(held)
 
 
-def spool_into(
-    target: str | os.PathLike[str] | BinaryIO,
-    limits: Limits,
-    read: Callable[[Callable[[Lead, Payload], int]], int],
-) -> int:
-    """Let `read` fill a private file, then publish it at the target; return the number of bytes.
-
-    Raises:
-        LimitExceededError: The value is longer than `limits.max_stream_bytes`.
-        OSError: The target cannot be written.
-    """
-    if isinstance(target, (str, os.PathLike)):
-        return _spool_to_path(os.fspath(target), limits, read)
-    with tempfile.TemporaryFile() as spool:
-        count = read(lambda _, value: _fill(spool, value, limits))
-        spool.seek(0)
-        shutil.copyfileobj(spool, target, SEGMENT_BYTES)
-    return count
-
-
-def _spool_to_path(path: str, limits: Limits, read: Callable[[Callable[[Lead, Payload], int]], int]) -> int:
-    final = Path(path).absolute()
-    handle, private = tempfile.mkstemp(prefix=f".{final.name[:64]}.", suffix=".partial", dir=final.parent)
-    try:
-        with os.fdopen(handle, "wb", buffering=0) as spool:
-            count = read(lambda _, value: _fill(spool, value, limits))
-            os.fsync(spool.fileno())
-        Path(private).replace(final)
-    except BaseException:
-        Path(private).unlink(missing_ok=True)
-        raise
-    return count
-
-
-def _fill(spool: BinaryIO, value: Payload, limits: Limits) -> int:
-    """Write the value from the file's start on, whatever an earlier try left there."""
-    with caller_side():
-        spool.seek(0)
-        spool.truncate()
-    count = 0
-    for segment in value:
-        count += len(segment)
-        if count > limits.max_stream_bytes:
-            raise LimitExceededError(f"the value is longer than limits.max_stream_bytes, {limits.max_stream_bytes}")
-        rest = memoryview(segment)
-        with caller_side():
-            while rest:
-                rest = rest[spool.write(rest) :]
-    return count
-
-
 def _pieces(source: BinaryIO | Iterable[Segment]) -> Payload:
-    if hasattr(source, "read"):
-        while segment := source.read(SEGMENT_BYTES):
-            yield segment
-        return
-    for piece in source:
+    """Yield what the source gives, in segments; copied where the source may use its buffer again."""
+    pieces = iter(partial(source.read, SEGMENT_BYTES), b"") if hasattr(source, "read") else source
+    for piece in pieces:
         view = memoryview(piece).cast("B")
         for start in range(0, len(view), SEGMENT_BYTES):
-            yield view[start : start + SEGMENT_BYTES]
+            segment = view[start : start + SEGMENT_BYTES]
+            yield segment if type(piece) is bytes else bytes(segment)

@@ -27,11 +27,11 @@ Source: docs/format.md, "Keyring".
 from __future__ import annotations
 
 import base64
-import hmac
 import re
 from typing import Annotated
 
 import msgspec
+from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 from lamella.errors import KeyringError
 from lamella.keys.derive import ID_KEYRING, keyed_mac
@@ -79,7 +79,7 @@ def unpack(document: str) -> KeyringRecord:
     expected = pack(record).removesuffix("\n")
     if expected.rpartition(":")[0] != line.rpartition(":")[0]:
         raise KeyringError(_DAMAGED.format("its body is not in canonical form"))
-    if not hmac.compare_digest(expected, line):
+    if not bytes_eq(expected.encode(), line.encode()):
         raise KeyringError(_DAMAGED.format("its tag does not verify"))
     return record
 

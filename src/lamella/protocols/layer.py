@@ -189,7 +189,7 @@ class BytesLayer(Layer):
         """Return what `decode` yields for a small payload; override it only to be faster.
 
         Raises:
-            LimitExceededError: The result is longer than `limits.max_value_bytes`.
+            LimitExceededError: The result is longer than the payload and than `limits.max_value_bytes`.
         """
         held: list[Segment] = []
         size_bytes = 0

@@ -18,11 +18,12 @@ Source: docs/format.md, "Ref"; RFC 4648 section 5.
 
 from __future__ import annotations
 
-import hmac
 import re
 from base64 import urlsafe_b64decode
 from binascii import b2a_base64
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 from lamella.errors import MalformedRefError, RefTagError, UnsupportedRefVersionError
 from lamella.wire.locator import KINDS, Place
@@ -87,7 +88,7 @@ def parse_ref(text: str, limits: Limits, mac: Callable[[bytes, bytes], bytes]) -
         ManifestRefusedError: The manifest breaks its grammar.
     """
     signed, ref_key_id, tag = _split(text, limits)
-    if not hmac.compare_digest(_encode(mac(signed.encode("ascii"), ref_key_id)), tag):
+    if not bytes_eq(_encode(mac(signed.encode("ascii"), ref_key_id)).encode("ascii"), tag.encode("ascii")):
         raise RefTagError(
             "the ref's tag does not verify: it was altered, forged, or written under another keyring; "
             "compare the keyring's deployment and id with the writer's"

@@ -17,6 +17,7 @@ from lamella.cli.demo.report import Report
 from lamella.cli.demo.scan import all_objects, key_canaries, of_files, of_objects, scan
 from lamella.cli.demo.scene import Scene
 from lamella.cli.keyring_options import json_option
+from lamella.cli.picture import draw_sizes
 from lamella.cli.progress import counting
 from lamella.cli.sizes import measure
 from lamella.errors import StoreError
@@ -129,8 +130,6 @@ def _scan(scene: Scene, report: Report, kept: Path | None, large: list[dict[str,
 
 def _draw(scene: Scene, report: Report, refs: dict[str, str]) -> None:
     """Draw the size of each value after each layer."""
-    from lamella.cli.picture import draw_sizes  # noqa: PLC0415 - help does not wait for rich
-
     report.step("The size after each layer")
     for name in ("cursor", "document", "stream"):
         measured = measure(scene.main.engine, scene.main.engine.verify(refs[name]))
