@@ -49,7 +49,7 @@ _WORD = re.compile(r'[^\s|(),="]+')
 
 
 class LayerSpec(NamedTuple):
-    """One layer as it is configured.
+    """One layer as it is configured; shown without credentials.
 
     Attributes:
         name: Its registered name.
@@ -63,6 +63,9 @@ class LayerSpec(NamedTuple):
         if not self.settings:
             return self.name
         return f"{self.name}({', '.join(_format_setting(name, value) for name, value in self.settings)})"
+
+    def __repr__(self) -> str:
+        return f"LayerSpec({str(self)!r})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -226,7 +226,8 @@ def _shown(name: str, value: object) -> object:
     if name == "layers" and isinstance(value, tuple):
         return tuple(map(str, value))
     if isinstance(value, str) and name == "keyring":
-        return value if _PLAIN_SPEC.fullmatch(value) else f"{value.partition(':')[0]}:***"
+        provider, colon, _ = value.partition(":")
+        return value if _PLAIN_SPEC.fullmatch(value) else f"{provider}:***" if colon else "***"
     if isinstance(value, str) and name.startswith("store"):
         url = name.endswith(("store", ".url")) and is_url(value)
         return str(parse_url(name, value)) if url else masked(name.rpartition(".")[2], value)

@@ -150,7 +150,7 @@ def _environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
         read = _reader(name)
         if read is None:
             known = [_PATH_VARIABLE, *(_PREFIX + each.upper().replace(".", "__") for each in SETTINGS)]
-            raise ConfigError(f"environment: {unknown('variable', variable, known, cutoff=0)}")
+            raise ConfigError(f"environment: {unknown('variable', upper, known, cutoff=0)}")
         yield name, value, f"environment {variable}", read
 
 

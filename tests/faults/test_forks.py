@@ -9,7 +9,7 @@ import sys
 import pytest
 
 # Each child writes one split value into its copy of a store in memory, and says what must be unique.
-SCRIPT = """
+SCRIPT = r"""
 import json, os, sys
 from lamella.keys.keyring import Keyring
 from lamella.keys.providers import FileKeyProvider
@@ -26,9 +26,10 @@ SALT_BYTES = 24
 value = noise(100_000)
 address = Address(TaskScope("dag", "run", "task"), "key")
 store = MemoryStore()
-stack = Stack([layer("chunk")(part_bytes=2**16), layer("cobblestone256")()], store, Keyring.open(FileKeyProvider(keyring_file)))
+layers = [layer("chunk")(part_bytes=2**16), layer("cobblestone256")()]
+stack = Stack(layers, store, Keyring.open(FileKeyProvider(keyring_file)))
 if stuck:
-    os.urandom = lambda size: b"\\\\0" * size
+    os.urandom = lambda size: b"\0" * size
 
 
 def write():
@@ -52,10 +53,10 @@ print(json.dumps(write()), flush=True)
 for _ in range(children):
     child = os.fork()
     if child == 0:
-        os.write(1, (json.dumps(write()) + "\\\\n").encode())
+        os.write(1, (json.dumps(write()) + "\n").encode())
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
-""".replace("\\\\", "\\")
+"""
 
 
 def _gather(runs):

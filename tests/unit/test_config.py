@@ -299,6 +299,7 @@ def test_any_bytes_in_a_file_load_or_are_a_config_error(scratch, raw):
 @pytest.mark.parametrize(
     "text",
     [f"a = {'[' * 100_000}", f"{'a.' * 1000}a = 1", f"a = {'9' * 10_000}", f"keys.min_epoch = 0x{'f' * 10_000}"],
+    ids=["nested", "dotted", "decimal", "hexadecimal"],
 )
 def test_hostile_file_is_a_config_error(write, text):
     path = write(text)

@@ -52,10 +52,7 @@ def test_key_id_is_read_from_its_hexadecimal_digits(key_id):
             (parse_size, value)
             for value in ("8 mib", "8  MiB", "-1", "1.5MiB", "", "MiB", 1.5, True, None, "9" * 30, 2**63)
         ),
-        *(
-            (parse_int, value)
-            for value in ("1_000", "1.0", "", " 1", "٣", True, 1.0, None, "9" * 5000, 2**63, -(2**63))
-        ),
+        *((parse_int, value) for value in ("1_000", "1.0", "", " 1", "٣", True, 1.0, None, "9" * 20, 2**63, -(2**63))),
         *((parse_bool, value) for value in ("yes", "1", "", 1, 0, None)),
         *((parse_date, value) for value in ("2027-02-30", "20270131", "2027-1-31", "", 2027, dt.datetime(2027, 1, 31))),  # noqa: DTZ001 - a time of day in TOML has no zone
         *((parse_key_id, value) for value in ("00", "G" * 16, "A" * 16, "", b"8 bytes!", 1)),

@@ -114,9 +114,8 @@ def broken_fields():
         "key_id_is_a_path": f"task:{scope_id}/-1/../{key_id}",
         "body_empty": f"task:{TASK.text}:",
         "body_padded": f"task:{TASK.text}:AA==",
-        "body_standard_alphabet": f"task:{TASK.text}:A+/A",
+        "body_alphabet": f"task:{TASK.text}:A+/A",
         "two_bodies": f"task:{TASK.text}:AAAA:AAAA",
-        "place_missing": "task",
     }
     aliases = {"empty": "", "of_33_characters": "a" * 33, "upper_case": "Main", "is_a_url": "file///etc", "digit": "1a"}
     yield (
