@@ -26,7 +26,7 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
     """
     shown = [row for row in rows if STRAIGHT in row.ratios][::-1]
     spreads = [row.ratios[STRAIGHT] for row in shown]
-    with mpl.rc_context({"svg.hashsalt": "lamella", "font.size": 8}):
+    with mpl.rc_context({"svg.hashsalt": "lamella", "svg.fonttype": "none", "font.size": 8}):
         figure = Figure(figsize=(8, 1 + 0.19 * len(shown)), layout="constrained")
         axes = figure.add_subplot()
         axes.barh(

@@ -29,7 +29,7 @@ class Effort(NamedTuple):
     durable_values: int
 
 
-QUICK = Effort(5, 2, 2, 32, 5, (100, 5_000), 200)
+QUICK = Effort(5, 1, 2, 32, 5, (100, 5_000), 200)
 """About a minute: to see that all of it runs."""
 
 FULL = Effort(31, 11, 7, 256, 21, (100, 10_000, 50_000), 1_000)

@@ -7,6 +7,7 @@ new order, and two cases are compared within one round only.
 from __future__ import annotations
 
 import gc
+import math
 import statistics
 import time
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 __all__ = ["Case", "Label", "Samples", "Spread", "differences", "interleave", "ratios", "spread"]
 
 _SAMPLE_SECONDS = 0.040
-_MAX_LOOPS = 1_000
 
 Label = tuple[str, str]
 """What a case is called: the operation, then who does it."""
@@ -82,9 +82,11 @@ def differences(samples: Sequence[float], reference: Sequence[float]) -> list[fl
 
 
 def _loops(case: Case) -> int:
-    case.run()
+    """Warm a case up, and tell how often it must run to fill a sample."""
     seconds = _sample(case, 1) * case.operations
-    return min(_MAX_LOOPS, max(1, round(_SAMPLE_SECONDS / seconds + 0.5)))
+    if seconds > _SAMPLE_SECONDS:
+        return 1
+    return math.ceil(_SAMPLE_SECONDS / (_sample(case, 1) * case.operations))
 
 
 def _sample(case: Case, loops: int) -> float:

@@ -65,6 +65,7 @@ def write_page(page: Path, rows: Sequence[Row], facts: Mapping[str, str]) -> Non
         raise SystemExit(f"{page.name} lacks the lines {_BEGIN} and {_END}; put them where the results belong")
     parts = [
         verdict(rows),
+        f"![The time of each row relative to the straight line]({page.with_suffix('.svg').name})",
         "\n".join(f"- {name}: {fact}" for name, fact in facts.items()),
         *(f"### {group}\n\n{_table(members)}" for group, members in _groups(rows)),
     ]

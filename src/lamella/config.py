@@ -191,10 +191,9 @@ def _stores(end: str, effective: Mapping[str, Given]) -> tuple[str, dict[str, St
             )
         tables[alias]["url"] = end
     elif end not in tables:
-        known = unknown("store", end, tables) if ALIAS.fullmatch(end) else "no store"
+        why = unknown("store", end, tables) if ALIAS.fullmatch(end) else "its last item is neither"
         raise ConfigError(
-            f"the chain ends in: {known}. End it with a store URL, as in sqlite:///state.db, or with a store that "
-            "is configured under [stores]"
+            f"the chain must end in a store URL, as in sqlite:///state.db, or in a store of [stores]: {why}"
         )
     elif origin != _DEFAULT and alias != end:
         raise ConfigError(f"alias ({origin}) is not the store {end!r} that the chain ends in; remove alias")

@@ -14,7 +14,6 @@ from lamella.errors import InvalidValueError, LamellaError
 from lamella.keys import edit
 from lamella.keys.keyring import Keyring
 from lamella.policy import Policy
-from lamella.protocols.key_provider import ValueKey
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.testing import FaultyStore
 from lamella_layers.store.inline import InlineStore
@@ -43,7 +42,7 @@ class Watched(Keyring):
         super().__init__(record)
         self.seen = []
 
-    def new_value_key(self) -> ValueKey:
+    def new_value_key(self):
         made = super().new_value_key()
         self.seen.append(made.key)
         return made

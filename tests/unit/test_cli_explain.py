@@ -27,8 +27,8 @@ def test_recommended_chain_has_no_warning(cli):
     assert (told["warnings"], told["better_order"], told["strength"]) == ([], None, 200)
 
 
-def test_warning_is_told_once(cli):
-    result = cli("explain", "zstd | cobblestone256 | memory://")
+def test_warning_is_told_once(shell):
+    result = shell("explain", "zstd | cobblestone256 | memory://")
     assert result.stdout.count("padme between") == 1
     assert result.stderr == ""
 

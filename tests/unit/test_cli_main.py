@@ -36,22 +36,22 @@ def _fails(result, code):
 
 
 @pytest.fixture
-def put(configured, shell):
-    """Store a value, and give its ref."""
+def ref(configured, shell):
+    """Give the ref of a stored value."""
     assert configured
-    return lambda: shell("put", '"canary"', *CURSOR).stdout.strip()
+    return shell("put", '"canary"', *CURSOR).stdout.strip()
 
 
-def test_done_is_0(put, shell):
-    result = shell("get", put())
+def test_done_is_0(ref, shell):
+    result = shell("get", ref)
     assert (result.returncode, result.stdout, result.stderr) == (0, '"canary"\n', "")
 
 
-def test_file_that_cannot_be_written_is_1(put, shell):
-    assert "missing" in _fails(shell("get", put(), "--output", "missing/copy"), 1)
+def test_file_that_cannot_be_written_is_1(ref, shell):
+    assert "missing" in _fails(shell("get", ref, "--output", "missing/copy"), 1)
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("get",), ("put", "1"), (), ("key",), ("get", "--nonsense")])
+@pytest.mark.parametrize("arguments", [("nonsense",), ("get",), ("put", "1"), (), ("get", "--nonsense")])
 def test_command_line_that_cannot_work_is_2(shell, arguments):
     assert "--help" in _fails(shell(*arguments), 2)
 
@@ -70,14 +70,12 @@ def test_bad_input_is_3(shell, arguments):
     assert "canary" not in _fails(shell(*arguments), 3)
 
 
-def test_missing_object_is_4(put, shell):
-    ref = put()
+def test_missing_object_is_4(ref, shell):
     shell("delete", *CURSOR)
     _fails(shell("get", ref), 4)
 
 
-def test_altered_object_is_5(put, shell, configured):
-    ref = put()
+def test_altered_object_is_5(ref, shell, configured):
     (stored,) = [each for each in (configured / "objects" / "o1").rglob("*") if each.is_file()]
     altered = bytearray(stored.read_bytes())
     altered[-1] ^= 1
@@ -85,8 +83,7 @@ def test_altered_object_is_5(put, shell, configured):
     assert "canary" not in _fails(shell("get", ref), 5)
 
 
-def test_missing_keyring_is_6(put, shell, configured):
-    ref = put()
+def test_missing_keyring_is_6(ref, shell, configured):
     (configured / "lamella.keyring").unlink()
     _fails(shell("get", ref), 6)
 

@@ -43,8 +43,8 @@ def test_value_is_read_back_by_its_ref_and_at_its_address(cli, address):
 
 
 @pytest.mark.usefixtures("configured")
-def test_ref_is_the_only_line_on_the_standard_output(cli):
-    result = cli("put", "1", *CURSOR, "--sizes")
+def test_ref_is_the_only_line_on_the_standard_output(shell):
+    result = shell("put", "1", *CURSOR, "--sizes")
     assert result.stdout.count("\n") == 1
     assert result.stdout.startswith("lamella:1:")
     for name in ("value", "zstd", "padme", "cobblestone256", "chunk", "1 object"):
@@ -194,8 +194,8 @@ def test_keyring_option_is_stronger_than_the_configuration(cli):
 
 
 @pytest.mark.usefixtures("configured")
-def test_stack_warning_is_one_line_on_the_standard_error(cli):
-    result = cli("put", "1", *CURSOR, "--chain", "cobblestone256 | zstd | directory://objects")
+def test_stack_warning_is_one_line_on_the_standard_error(shell):
+    result = shell("put", "1", *CURSOR, "--chain", "cobblestone256 | zstd | directory://objects")
     assert result.stderr.startswith("warning: ")
     assert result.stderr.count("\n") == 1
 

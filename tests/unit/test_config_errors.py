@@ -49,9 +49,15 @@ def _own_folder(tmp_path, monkeypatch):
         ({"chain": _CHAIN, "store": "main"}, "chain (argument): give either chain, or layers and store"),
         ({}, 'set LAMELLA__CHAIN, or in lamella.toml: chain = "zstd | padme | cobblestone256 | chunk | sqlite:///'),
         ({"store": "main", "stores": _TWO}, "no layers are configured; set LAMELLA__CHAIN"),
-        ({"layers": ["padme"]}, "the chain ends in: unknown store 'main'; there are: none. End it with a store URL"),
-        ({"chain": "padme | mian", "stores": _TWO}, "ends in: unknown store 'mian'; did you mean 'main'?. End it"),
-        ({"chain": "padme | no alias", "stores": _TWO}, "the chain ends in: no store. End it with a store URL"),
+        (
+            {"layers": ["padme"]},
+            "as in sqlite:///state.db, or in a store of [stores]: unknown store 'main'; there are: none",
+        ),
+        (
+            {"chain": "padme | mian", "stores": _TWO},
+            "or in a store of [stores]: unknown store 'mian'; did you mean 'main'?",
+        ),
+        ({"chain": "padme | no alias", "stores": _TWO}, "or in a store of [stores]: its last item is neither"),
         (
             {"chain": _CHAIN, "stores": _TWO},
             "stores.main.url is given too; end the chain with 'main', or set alias to another name for the new store",

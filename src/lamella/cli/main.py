@@ -94,7 +94,7 @@ class _Verbs(click.Group):
             formatter.write_dl([*_VERBS.items()])
 
 
-@click.group(cls=_Verbs, subcommand_metavar="VERB ...")
+@click.group(cls=_Verbs, subcommand_metavar="VERB ...", no_args_is_help=False)
 @click.version_option(package_name="lamella", message="%(prog)s %(version)s")
 @config_option
 @chain_option
@@ -149,7 +149,7 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror}"
+        return f"{error.filename or 'a file'}: {error.strerror or type(error).__name__}"
     return str(error) or "interrupted"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
-from lamella.errors import IntegrityError, LamellaError
+from lamella.errors import IntegrityError, LamellaError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload
 
-__all__ = ["caller_side", "caller_source", "decoding", "encoding"]
+__all__ = ["caller_side", "caller_source", "decoding", "encoding", "storing"]
 
 
 class _CallerError(Exception):
@@ -73,3 +73,13 @@ class decoding(_Edge):  # noqa: N801 - reads as a word in a with statement
     def _named(self, error: Exception) -> LamellaError:
         del error  # Its text may hold what was decoded.
         return IntegrityError(locator=self._locator)
+
+
+class storing(_Edge):  # noqa: N801 - reads as a word in a with statement
+    """A call of a store beside a write: its own exception is named by its kind."""
+
+    def _named(self, error: Exception) -> LamellaError:
+        return StoreError(
+            f"the store failed with {type(error).__name__}; try again, and report it to its authors",
+            locator=self._locator,
+        )

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from lamella.errors import StoreConflictError, StoreError
+from lamella.flow.edge import storing
 from lamella.flow.head import current_generation
 from lamella.protocols.store import Absent
 from lamella.wire.locator import Place, scope_prefixes
@@ -37,9 +38,10 @@ def delete(engine: Engine, address: Address) -> None:
     """
     place = engine.place(address)
     for store in _stores(engine):
-        store.delete(place.head)
-        if store.lists:
-            _remove_parts(engine, store, place.kind, place.parts)
+        with storing(place.head):
+            store.delete(place.head)
+            if store.lists:
+                _remove_parts(engine, store, place.kind, place.parts)
 
 
 def clear(engine: Engine, scope: Scope, *, all_map_indices: bool) -> None:
@@ -52,9 +54,10 @@ def clear(engine: Engine, scope: Scope, *, all_map_indices: bool) -> None:
     for store in _stores(engine):
         if not store.lists:
             raise StoreError(f"{store.scheme}:// does not list, so a scope cannot be cleared; delete key by key")
-        for head in store.list(heads):
-            store.delete(head.locator)
-        _remove_parts(engine, store, scope.kind, parts)
+        with storing(heads):
+            for head in store.list(heads):
+                store.delete(head.locator)
+            _remove_parts(engine, store, scope.kind, parts)
 
 
 def remove_generation(store: Store, place: Place, generation: bytes) -> None:

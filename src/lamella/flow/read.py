@@ -15,7 +15,7 @@ from lamella.errors import (
     ObjectNotFoundError,
     StoreConflictError,
 )
-from lamella.flow.edge import decoding
+from lamella.flow.edge import decoding, storing
 from lamella.flow.head import open_head
 from lamella.flow.passage import decode, decode_whole
 from lamella.limits import SEGMENT_BYTES
@@ -108,7 +108,8 @@ def _fetch(source: Source) -> tuple[Version | None, Payload]:
     if source.ref is not None and source.ref.body is not None:
         return None, iter((source.ref.body,))
     try:
-        return source.store.get(source.place.head)
+        with storing(source.place.head):
+            return source.store.get(source.place.head)
     except ObjectNotFoundError:
         raise ObjectNotFoundError(
             "nothing is stored at this address: it was deleted, expired, or never written to this store",
@@ -170,8 +171,10 @@ def _parts(source: Source, passage: Passage, head: HeadRecord, version: Version,
     """Yield the payload of all parts in order."""
     size_bytes = 0
     for number in range(head.part_count):
+        locator = source.place.part(head.generation, number)
         try:
-            _, stream = source.store.get(source.place.part(head.generation, number))
+            with storing(locator):
+                _, stream = source.store.get(locator)
         except ObjectNotFoundError:
             raise _PartMissingError(version) from None
         last = seals_parts and number == head.part_count - 1

@@ -195,7 +195,8 @@ class BytesLayer(Layer):
         size_bytes = 0
         for segment in self.decode(iter((payload,)), context):
             size_bytes += len(segment)
-            context.limits.check_value(size_bytes)
+            if size_bytes > len(payload):
+                context.limits.check_value(size_bytes)
             held.append(segment)
         return b"".join(held)
 

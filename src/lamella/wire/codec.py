@@ -65,7 +65,7 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError):
         pass
     try:
-        return json.loads(bytes(text), parse_constant=_refuse_constant)
+        return json.loads(str(text, "utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise LimitExceededError("the value is nested more deeply than this Python reads") from None
     except ValueError:
@@ -157,3 +157,10 @@ def _is_printable(number: int) -> bool:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError
+    return number

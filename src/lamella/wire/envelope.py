@@ -31,7 +31,7 @@ from itertools import chain, pairwise
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from lamella.errors import IntegrityError
+from lamella.errors import IntegrityError, LamellaError, ManifestRefusedError
 from lamella.protocols.layer import FactBlock
 from lamella.wire.manifest import MAX_MANIFEST_CHARS
 from lamella.wire.record import RecordType, lead_of, pack_record
@@ -92,10 +92,11 @@ def unpack_header(lead: bytes) -> tuple[Header, int]:
 
     Raises:
         IntegrityError: The bytes are not an object of this format, or not its canonical spelling.
+        ManifestRefusedError: A newer release wrote them.
     """
     end = _FIXED_BYTES + int.from_bytes(lead[5:_FIXED_BYTES], "big")
     if not lead.startswith(_LEAD) or end > min(len(lead), MAX_HEADER_BYTES):
-        raise IntegrityError
+        raise _refusal(lead)
     shape, manifest, blocks = _RECORD.unpack(lead[_FIXED_BYTES:end])
     if shape not in _SHAPES or len(manifest) > MAX_MANIFEST_CHARS or len(blocks) % _FACT_BLOCK.size:
         raise IntegrityError
@@ -110,3 +111,12 @@ def read_header(source: Payload) -> tuple[Header, Payload]:
     lead, rest = lead_of(source, MAX_HEADER_BYTES)
     header, end = unpack_header(lead)
     return header, chain((memoryview(lead)[end:],), rest)
+
+
+def _refusal(lead: bytes) -> LamellaError:
+    """Tell a newer format, which a rolling upgrade may meet, from bytes that no release wrote."""
+    if lead.startswith(MAGIC) and lead[4:5] > bytes([FORMAT]):
+        return ManifestRefusedError(
+            f"the object is of format version {lead[4]}, this release reads {FORMAT}; upgrade it"
+        )
+    return IntegrityError()

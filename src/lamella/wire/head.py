@@ -51,7 +51,7 @@ def unpack_head(raw: bytes, limits: Limits) -> HeadRecord:
     """
     head = HeadRecord._make(_RECORD.unpack(raw))
     generation, part_count, size_bytes = head
-    if len(generation) != GENERATION_BYTES or not 1 <= part_count <= max(1, size_bytes):
+    if len(generation) != GENERATION_BYTES or size_bytes < 0 or not 1 <= part_count <= max(1, size_bytes):
         raise IntegrityError
     if part_count > limits.max_parts:
         raise LimitExceededError(f"the value has {part_count} parts, limits.max_parts is {limits.max_parts}")

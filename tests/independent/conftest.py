@@ -1,0 +1,10 @@
+"""Makes `independent`, the folder of the reader, importable."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+__all__ = []
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
