@@ -40,5 +40,7 @@ def draw(path: Path, rows: Sequence[Row]) -> None:
         axes.set_xscale("log")
         ticks = (0.25, 0.5, 1, 2, 4, 8)
         axes.set_xticks(ticks, [f"{tick:g}x" for tick in ticks])
-        axes.set_title("Time relative to the straight line (green: meets its goal, red: does not, grey: no goal)")
+        axes.minorticks_off()
+        axes.margins(y=0.01)
+        figure.suptitle("Time relative to the straight line (green: meets its goal, red: does not, grey: no goal)")
         figure.savefig(path, metadata={"Date": None})

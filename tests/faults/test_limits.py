@@ -152,7 +152,7 @@ def test_more_parts_than_the_ceiling_are_neither_written_nor_read(build):
         few.put_stream(ADDRESS, [noise(200_000)])
     assert _locators(store) == []
     ref = build("cobblestone256 | chunk", store).put_stream(ADDRESS, [noise(200_000)])
-    with pytest.raises(LimitExceededError, match="the value has 4 parts, limits.max_parts is 2"):
+    with pytest.raises(LimitExceededError, match=r"the value has 4 parts, limits\.max_parts is 2"):
         few.get_into(ref, io.BytesIO())
     few.put_stream(ADDRESS, [b"small"])
     few.delete(ADDRESS)

@@ -7,4 +7,4 @@ from pathlib import Path
 
 __all__ = []
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.append(str(Path(__file__).parents[1]))

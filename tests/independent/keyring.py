@@ -57,11 +57,11 @@ def _require(condition: object, reason: str) -> None:
 
 
 def _extension(code: int, data: bytes) -> None:
-    raise ValueError(f"An extension of type {code} and {len(data)} bytes.")
+    raise ValueError(f"An extension of type {code} and {len(data)} bytes.")  # Those of no bytes; others are too long.
 
 
 def _unpack(body: str) -> object:
-    limits = {"max_array_len": 512, "max_str_len": 64, "max_bin_len": 32, "max_map_len": 0}
+    limits = {"max_array_len": 512, "max_str_len": 64, "max_bin_len": 32, "max_map_len": 0, "max_ext_len": 0}
     try:
         return msgpack.unpackb(from_base64url(body), ext_hook=_extension, **limits)
     except ValueError:

@@ -1,18 +1,13 @@
-"""Manifests, the policy that admits them and the floor, from "Manifest" and "Strength classes and suites"."""
+"""Manifests, what admits them and the floor, from "Manifest" and "Strength classes and suites"."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from independent.notation import MAX_LAYERS, require
 
-if TYPE_CHECKING:
-    from datetime import date
-
-__all__ = ["SPLIT", "Entry", "Policy", "check_floor", "parse_manifest", "seal_positions"]
+__all__ = ["SPLIT", "Entry", "admit", "check_floor", "parse_manifest", "seal_positions"]
 
 SPLIT = "chunk"
 _STRENGTHS = {("zstd", 1): 0, ("padme", 1): 0, (SPLIT, 1): 0, ("cobblestone256", 1): 200}
@@ -61,24 +56,14 @@ def seal_positions(entries: tuple[Entry, ...]) -> list[int]:
     return [position for position, entry in enumerate(entries) if entry.strength]
 
 
-@dataclass(frozen=True)
-class Policy:
-    """The required strength class, and the classes permitted until the end of a day."""
-
-    required: int
-    permissions: tuple[tuple[int, date], ...] = ()
-
-    def admit(self, text: str) -> tuple[Entry, ...]:
-        """Read a manifest and refuse one that this reader or its policy does not admit."""
-        entries = parse_manifest(text)
-        _require(len(entries) <= MAX_LAYERS, "layers")
-        _require(all((entry.name, entry.version) in _STRENGTHS and not entry.params for entry in entries), "layers")
-        _require(sum(entry.name == SPLIT for entry in entries) <= 1, "layers")
-        strength = max((entry.strength for entry in entries), default=0)
-        today = datetime.now(timezone.utc).date()
-        permitted = any(strength >= least and today <= last for least, last in self.permissions)
-        _require(strength >= self.required or permitted, "policy")
-        return entries
+def admit(text: str, required: int) -> tuple[Entry, ...]:
+    """Read a manifest and refuse one that this reader, or the required strength class, does not admit."""
+    entries = parse_manifest(text)
+    _require(len(entries) <= MAX_LAYERS, "layers")
+    _require(all((entry.name, entry.version) in _STRENGTHS and not entry.params for entry in entries), "layers")
+    _require(sum(entry.name == SPLIT for entry in entries) <= 1, "layers")
+    _require(max((entry.strength for entry in entries), default=0) >= required, "policy")
+    return entries
 
 
 def check_floor(promised: tuple[Entry, ...], found: tuple[Entry, ...]) -> None:

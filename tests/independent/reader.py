@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 from independent.address import Address, Place, head_locator, part_locator, place_of
 from independent.keyring import Keyring, parse_keyring
 from independent.layers import check_suite, decode_padme, decode_zstd, open_cobblestone256
-from independent.manifest import SPLIT, Entry, Policy, check_floor, seal_positions
+from independent.manifest import SPLIT, Entry, admit, check_floor, seal_positions
 from independent.notation import MAX_VALUE_BYTES, RefusedError, expand, require
 from independent.ref import Ref, parse_ref
 from independent.stored import (
@@ -155,21 +155,21 @@ def _fetch(ref: Ref, stores: Stores) -> bytes:
     return stored
 
 
-def read_by_ref(text: str, document: str, stores: Stores, policy: Policy, expect: Address | None = None) -> Value:
+def read_by_ref(text: str, document: str, stores: Stores, required: int, expect: Address | None = None) -> Value:
     """Read the value that a ref leads to; a store that is None is an inline one."""
     keyring = parse_keyring(document)
     ref = parse_ref(text, keyring)
     _require(expect is None or place_of(expect, keyring) == ref.place, "mismatch", "RefMismatchError")
-    entries = promised = policy.admit(ref.manifest)
+    entries = promised = admit(ref.manifest, required)
     envelope = unpack_envelope(_fetch(ref, stores))
     if envelope.manifest != ref.manifest:
-        entries = policy.admit(envelope.manifest)
+        entries = admit(envelope.manifest, required)
         check_floor(promised, entries)
     _check_facts(envelope, entries)
     return _value(_Opening(keyring, ref.place, stores[ref.alias], envelope, entries))
 
 
-def read_by_address(address: Address, document: str, stores: Stores, policy: Policy) -> Value:
+def read_by_address(address: Address, document: str, stores: Stores, required: int) -> Value:
     """Read the value of an address from the first store that has an object there."""
     keyring = parse_keyring(document)
     place = place_of(address, keyring)
@@ -177,6 +177,6 @@ def read_by_address(address: Address, document: str, stores: Stores, policy: Pol
     objects = next((objects for objects in stores.values() if objects and locator in objects), None)
     _require(objects, "missing", "ObjectNotFoundError")
     envelope = unpack_envelope(objects[locator])
-    entries = policy.admit(envelope.manifest)
+    entries = admit(envelope.manifest, required)
     _check_facts(envelope, entries)
     return _value(_Opening(keyring, place, objects, envelope, entries))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import sqlite3
 import subprocess
 import sys
 import sysconfig
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import click
@@ -185,3 +186,22 @@ def test_reader_that_closes_the_pipe_is_no_error_to_tell(configured, shell):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+def test_progress_bar_appears_on_a_terminal_and_not_beside_the_ref(configured):
+    (configured / "stream").write_bytes(bytes(5_000_000))
+    leader, follower = pty.openpty()
+    command = [Path(sysconfig.get_path("scripts")) / "lamella", "put", "--stream", "stream", *CURSOR]
+    with subprocess.Popen(command, cwd=configured, stdout=subprocess.PIPE, stderr=follower) as process:
+        os.close(follower)
+        shown = b""
+        # The kernel ends the terminal with an error when the process closes it.
+        with suppress(OSError):
+            while piece := os.read(leader, 4096):
+                shown += piece
+        printed = process.stdout.read()
+    os.close(leader)
+    assert b"storing" in shown
+    assert b"5.0/5.0 MB" in shown
+    assert printed.startswith(b"lamella:1:")
+    assert b"\x1b" not in printed

@@ -82,7 +82,7 @@ def headers():
     reordered = Written(("padme", "zstd", "cobblestone256", "chunk")).manifest
     return {
         ("envelope", "magic"): with_object(SMALL, b"X" + good[1:]),
-        ("envelope", "version"): with_object(SMALL, replaced(good, 4, b"\x02")),
+        ("version", "newer"): with_object(SMALL, replaced(good, 4, b"\x02")),
         ("envelope", "plaintext"): with_object(SMALL, b'{"cursor":42}'),
         ("envelope", "empty"): with_object(SMALL, b""),
         ("layers", "unknown_in_the_header"): with_object(SMALL, envelope(0, "zstd.2+cobblestone256.1", [block])),

@@ -45,7 +45,7 @@ _ERRORS = {
         ),
         IntegrityError,
     ),
-    **dict.fromkeys(("floor", "layers", "policy", "store"), ManifestRefusedError),
+    **dict.fromkeys(("floor", "layers", "policy", "store", "version"), ManifestRefusedError),
     "key": KeyVersionNotFoundError,
     "mismatch": RefMismatchError,
     "missing": ObjectNotFoundError,

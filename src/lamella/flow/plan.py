@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lamella.errors import LamellaError, ManifestRefusedError, UnknownPluginError
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Plan", "Seat", "plan_layers", "plan_manifest"]
 
+
+_LEAD_ROOM_BYTES = 128 * 1024
 
 Seat = tuple[BytesLayer, LayerContext]
 """A layer and what it may know."""
@@ -64,8 +66,10 @@ def plan_layers(layers: Sequence[Layer], keys: ValueKeys, limits: Limits) -> Pla
     splits = [(position, layer) for position, layer in enumerate(layers) if isinstance(layer, SplitLayer)]
     if len(splits) > 1:
         raise ManifestRefusedError("the manifest splits twice; no stack writes that")
+    # A payload is its value with a lead, runs and padding around it; the value itself is held to its limit at the end.
+    roomy = replace(limits, max_value_bytes=limits.max_value_bytes * 9 // 8 + _LEAD_ROOM_BYTES)
     seats = [
-        (layer, LayerContext(position, limits, keys, _bind_nothing))
+        (layer, LayerContext(position, roomy, keys, _bind_nothing))
         for position, layer in enumerate(layers)
         if isinstance(layer, BytesLayer)
     ]
