@@ -6,10 +6,11 @@ is built, never at the first write.
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from lamella.errors import StackOrderError
+from lamella.errors import StackOrderError, StackWarning
 from lamella.protocols.layer import Role
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from lamella.protocols.layer import Layer
     from lamella.protocols.store import Store
 
-__all__ = ["better_order", "order_warnings", "refuse_order"]
+__all__ = ["better_order", "judge_order", "order_warnings", "refuse_order"]
 
 _BEST: Final = (Role.OTHER, Role.COMPRESS, Role.PAD, Role.ENCRYPT, Role.SPLIT)
 
@@ -42,6 +43,19 @@ def refuse_order(layers: Sequence[Layer], store: Store) -> None:
             f"{splits[0]} needs a store that lists, or a delete could not find the parts; "
             f"{store.scheme}:// does not: remove {splits[0]} or choose another store"
         )
+
+
+def judge_order(layers: Sequence[Layer], *, strict: bool) -> None:
+    """Warn whoever builds the stack of what its order wastes or leaks.
+
+    Raises:
+        StackOrderError: There is something, and `strict` is set.
+    """
+    for sentence in order_warnings(layers):
+        advice = f"{sentence}; the better order is: {better_order(layers)}"
+        if strict:
+            raise StackOrderError(advice)
+        warnings.warn(advice, StackWarning, stacklevel=3)
 
 
 def order_warnings(layers: Sequence[Layer]) -> list[str]:

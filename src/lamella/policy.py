@@ -14,7 +14,7 @@ from lamella.errors import ConfigError, ManifestRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Accept", "Policy", "admit", "hold_floor"]
+__all__ = ["Accept", "Policy", "admit", "hold_floor", "require_fips"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +52,21 @@ class Policy:
     strict: bool = False
     accept: tuple[Accept, ...] = ()
     require_fips: bool = False
+
+
+def require_fips() -> None:
+    """Refuse to start where the cryptography library does not run in FIPS mode.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    from cryptography.hazmat.bindings._rust import openssl  # noqa: PLC0415 - only who requires FIPS pays for it
+
+    if not openssl.is_fips_enabled():
+        raise ConfigError(
+            "policy.require_fips is set, but the installed cryptography library does not run in FIPS mode; "
+            "install one that is built against a FIPS provider"
+        )
 
 
 def admit(strongest: int, required: int, policy: Policy) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -12,7 +11,6 @@ from lamella.errors import (
     ObjectNotFoundError,
     RefMismatchError,
     StackOrderError,
-    StackWarning,
     StoreConflictError,
 )
 from lamella.flow import erase
@@ -22,8 +20,8 @@ from lamella.flow.read import Source, read, read_ref
 from lamella.flow.stream import gather, segments
 from lamella.flow.write import write
 from lamella.limits import DEFAULT_LIMITS, Limits
-from lamella.order import better_order, order_warnings, refuse_order
-from lamella.policy import Policy
+from lamella.order import judge_order, refuse_order
+from lamella.policy import Policy, require_fips
 from lamella.registry import Registry, installed_registry
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
 from lamella.wire.ref import ALIAS
@@ -85,7 +83,7 @@ class Stack:
         stores = {alias: store, **(others or {})}
         _refuse_parts(layers, store, policy, limits, registry)
         _refuse_aliases(alias, others or {}, renamed or {}, stores)
-        _judge_order(layers, strict=policy.strict)
+        judge_order(layers, strict=policy.strict)
         self._engine = Engine(
             plan=plan_layers(layers, keyring, limits),
             alias=alias,
@@ -138,10 +136,10 @@ class Stack:
             raise ConfigError("the inline store keeps values in their refs alone; read them with get(ref)")
         for store in stores[:-1]:
             try:
-                return read(self._engine, Source(store, place), self._load, whole=True)
+                return read(self._engine, Source(store, place, place.head), self._load, whole=True)
             except ObjectNotFoundError:
                 continue
-        return read(self._engine, Source(stores[-1], place), self._load, whole=True)
+        return read(self._engine, Source(stores[-1], place, place.head), self._load, whole=True)
 
     def delete(self, address: Address) -> None:
         """Remove what every configured store holds at an address; absent is no error.
@@ -236,17 +234,7 @@ def _refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits:
             "the stack has no layer that encrypts; add cobblestone256, or set policy.allow_plaintext = true"
         )
     if policy.require_fips:
-        _require_fips()
-
-
-def _require_fips() -> None:
-    from cryptography.hazmat.bindings._rust import openssl  # noqa: PLC0415 - only who requires FIPS pays for it
-
-    if not openssl.is_fips_enabled():
-        raise ConfigError(
-            "policy.require_fips is set, but the installed cryptography library does not run in FIPS mode; "
-            "install one that is built against a FIPS provider"
-        )
+        require_fips()
 
 
 def _refuse_aliases(
@@ -260,11 +248,3 @@ def _refuse_aliases(
     for old, new in renamed.items():
         if new not in stores or old in stores:
             raise ConfigError(f"stores.aliases: {old!r} = {new!r} must lead from an unused alias to a configured store")
-
-
-def _judge_order(layers: Sequence[Layer], *, strict: bool) -> None:
-    for sentence in order_warnings(layers):
-        advice = f"{sentence}; the better order is: {better_order(layers)}"
-        if strict:
-            raise StackOrderError(advice)
-        warnings.warn(advice, StackWarning, stacklevel=3)

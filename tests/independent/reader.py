@@ -7,8 +7,8 @@ that page, or of the code that writes, shows as a difference between the two.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
@@ -124,12 +124,20 @@ def _parse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON.")
 
 
+def _parse_float(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("The number is beyond the range of binary64.")
+    return number
+
+
 def _parse_json(text: bytes) -> object:
     try:
-        # Decimal has no limit of digits, as the conversion from text to int has.
-        return json.loads(text.decode(), parse_constant=_parse_constant, parse_int=lambda digits: int(Decimal(digits)))
-    except (ValueError, RecursionError):
+        return json.loads(text.decode(), parse_constant=_parse_constant, parse_float=_parse_float)
+    except ValueError:
         raise RefusedError("IntegrityError", "json") from None
+    except RecursionError:
+        raise RefusedError("LimitExceededError", "nesting") from None
 
 
 def _value(opening: _Opening) -> Value:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import io
 import json
-import random
+import random  # noqa: TID251 - seeded, for bytes that do not compress
 
 import pytest
-from independent.address import Address
-from independent.reader import read_by_address, read_by_ref
 
+from independent.address import Address
+from independent.notation import RefusedError
+from independent.reader import read_by_address, read_by_ref
+from lamella.errors import LamellaError
 from lamella.keys.keyring import Keyring
 from lamella.keys.providers import FileKeyProvider
 from lamella.scope import Address as WrittenAddress
@@ -50,8 +52,31 @@ _NOISE = random.Random(1).randbytes(200_000)
 _VALUES = {
     "null": None,
     "corners": {"integer": 2**70, "float": -1.5e-300, "text": "\u0000\U0001f5dd", "nested": [[], {}, [True, False]]},
-    "incompressible": _NOISE.hex(),
-    "more_than_one_run": "lamella " * 300_000,
+    "several_parts": _NOISE.hex(),
+    "several_runs": "lamella " * 300_000,
+}
+_JSON_TEXTS = {
+    "white_space": b" \n\t\r1 ",
+    "form_feed": b"\x0c1",
+    "no_break_space": b"\xc2\xa01",
+    "two_texts": b"1 2",
+    "leading_zero": b"01",
+    "negative_zero": b"[-0, -0.0]",
+    "most_digits": b"9" * 4_300,
+    "more_digits": b"9" * 4_301,
+    "exponent_without_fraction": b"1e5",
+    "beyond_binary64": b"1e309",
+    "below_binary64": b"1e-400",
+    "nan": b"NaN",
+    "infinity": b"-Infinity",
+    "arabic_digit": "\u0663".encode(),
+    "escaped_surrogates": rb'"\ud800 \ud83d\ude00 \ude00\ud83d"',
+    "encoded_surrogate": b'"\xed\xa0\x80"',
+    "control_character": b'"\x01"',
+    "byte_order_mark": b"\xef\xbb\xbf1",
+    "utf_16": "1".encode("utf-16-le"),
+    "equal_names": b'{"a":1,"b":2,"a":3}',
+    "deep": b"[" * 100_000 + b"]" * 100_000,
 }
 
 
@@ -104,3 +129,25 @@ def test_value_inside_a_ref_is_read_from_the_ref_alone(build, writer_keyring, do
     stack = build("zstd | padme | cobblestone256", InlineStore(), keyring=writer_keyring)
     ref = stack.put(written_at, {"cursor": 42})
     assert read_by_ref(ref, document, {"main": None}, _SEALED, address).value == {"cursor": 42}
+
+
+def _verdict(read):
+    try:
+        return json.dumps(read())
+    except RefusedError as refused:
+        return refused.error
+    except LamellaError as refused:
+        return type(refused).__name__
+
+
+@pytest.mark.parametrize("text", _JSON_TEXTS.values(), ids=_JSON_TEXTS)
+def test_json_text_means_the_same_to_both_readers(build, writer_keyring, document, text):
+    store = MemoryStore()
+    stack = build("", store, keyring=writer_keyring)
+    ref = stack.put_stream(_ADDRESSES[0][0], io.BytesIO(text))
+    ((locator, stored),) = _objects(store).items()
+    codec_at = 7 + int.from_bytes(stored[5:7], "big")
+    as_json = stored[:codec_at] + b"\x00" + stored[codec_at + 1 :]
+    store.put(locator, [as_json])
+    expected = _verdict(lambda: read_by_ref(ref, document, {"main": {locator: as_json}}, 0).value)
+    assert _verdict(lambda: stack.get(ref)) == expected

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from independent.address import Place, check_address, head_locator, part_locator, place_of
 from independent.keyring import parse_keyring
 from independent.layers import check_part_bytes, decode_padme, decode_zstd, open_cobblestone256
@@ -57,7 +58,7 @@ def _open_manifest(vector):
 def _open_envelope(vector):
     envelope = unpack_envelope(bytes.fromhex(vector["object"]))
     assert (envelope.shape, envelope.manifest) == (vector["shape"], vector["manifest"])
-    assert envelope.facts == tuple(map(_fact, vector["facts"]))
+    assert envelope.facts == tuple(map(to_fact, vector["facts"]))
     assert envelope.payload.hex() == vector["payload"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from independent.address import check_address
 from independent.keyring import parse_keyring
 from independent.layers import check_part_bytes, check_suite, decode_padme, decode_zstd, open_cobblestone256

@@ -29,6 +29,7 @@ _DESCRIPTOR_AT, _SINGLE_SEGMENT = 4, 0x20
 _SAMPLE_FROM_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
 _SAMPLE_LEVEL = 1
+_SHORT_BYTES, _SHORT_LEVEL = 2048, 1  # In so short a run the higher levels find nothing more, only later.
 _MIN_LEVEL, _MAX_LEVEL = -7, 19
 
 
@@ -114,7 +115,8 @@ class Zstd(BytesLayer):
         """Return the word and the bytes of a run; raw unless the frame is smaller and may be read again."""
         size = len(plain)
         if size < _SAMPLE_FROM_BYTES or _sample_pays(plain):
-            frame = _contexts.compressor(self.level).compress(plain)
+            level = self.level if size > _SHORT_BYTES else min(self.level, _SHORT_LEVEL)
+            frame = _contexts.compressor(level).compress(plain)
             if len(frame) < size <= max_ratio * len(frame):
                 return len(frame), frame
         return _RAW_BIT | size, plain

@@ -93,33 +93,26 @@ class Cobblestone256(BytesLayer):
 
 
 def _encryptor(first: Segment, context: LayerContext) -> Cobblestone256Encryptor:
+    """Start a seal, under the key of the value's other parts or one of its own."""
     facts = context.facts
     if facts is None:
-        facts = _new_facts(first, context)
-    return Cobblestone256Encryptor(_value_key(facts, context), context.bind(facts))
+        keys = context.keys
+        key_id, wrapped_key, context.key = keys.new_value_key()
+        sealed_at = time.time_ns() // 1_000_000
+        hedge = keys.hedge(first)
+        facts = FactBlock(context.position, _SUITE, _MODE_VALUE_KEY, _NO_FLAGS, key_id, wrapped_key, hedge, sealed_at)
+        context.facts = facts
+    return Cobblestone256Encryptor(context.key or _unwrapped(facts, context), context.bind(facts))
 
 
 def _decryptor(context: LayerContext) -> Cobblestone256Decryptor:
     facts = context.facts
     if facts is None or facts[1:4] != _KIND:
         raise IntegrityError(layer=Cobblestone256.name)
-    return Cobblestone256Decryptor(_value_key(facts, context), context.bind(facts))
+    return Cobblestone256Decryptor(context.key or _unwrapped(facts, context), context.bind(facts))
 
 
-def _new_facts(first: Segment, context: LayerContext) -> FactBlock:
-    """Make the key of a new value, and leave it and its facts in the context."""
-    keys = context.keys
-    key_id, wrapped_key, context.key = keys.new_value_key()
-    sealed_at = time.time_ns() // 1_000_000
-    facts = FactBlock(
-        context.position, _SUITE, _MODE_VALUE_KEY, _NO_FLAGS, key_id, wrapped_key, keys.hedge(first), sealed_at
-    )
-    context.facts = facts
-    return facts
-
-
-def _value_key(facts: FactBlock, context: LayerContext) -> bytes:
-    """Return the plain key behind the facts; unwrapped once, then kept for the other parts of the value."""
-    if context.key is None:
-        context.key = context.keys.unwrap(facts.key_id, facts.wrapped_key)
-    return context.key
+def _unwrapped(facts: FactBlock, context: LayerContext) -> bytes:
+    """Return the plain key behind the facts, and keep it for the other parts of the value."""
+    context.key = key = context.keys.unwrap(facts.key_id, facts.wrapped_key)
+    return key

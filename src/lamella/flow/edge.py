@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
@@ -53,8 +54,9 @@ class _Edge(AbstractContextManager[None]):
         elif isinstance(error, Exception) and not isinstance(error, MemoryError):
             raise self._named(error) from None
 
+    @abstractmethod
     def _named(self, error: Exception) -> LamellaError:
-        raise NotImplementedError
+        """Name a plugin's own exception."""
 
 
 class encoding(_Edge):  # noqa: N801 - reads as a word in a with statement

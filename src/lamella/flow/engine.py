@@ -126,7 +126,8 @@ class Engine:
             ManifestRefusedError: The policy or the installed layers do not admit it.
         """
         plan = self.plan_of(manifest)
-        admit(plan.strongest, self.plan.strongest, self.policy)
+        if plan.strongest < self.plan.strongest:
+            admit(plan.strongest, self.plan.strongest, self.policy)
         return plan
 
     def named_store(self, alias: str) -> Store:

@@ -6,13 +6,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lamella.errors import IntegrityError, LamellaError
+from lamella.protocols.layer import LayerContext
 from lamella.wire.binding import PART_BEFORE_SPLIT, pack_binding
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lamella.flow.plan import Plan, Seat
-    from lamella.protocols.layer import FactBlock, LayerContext, Payload, Segment
+    from lamella.protocols.layer import FactBlock, Payload, Segment
     from lamella.wire.locator import Place
 
 __all__ = ["Leg", "Passage", "decode", "decode_whole", "encode", "encode_whole"]
@@ -39,27 +40,30 @@ class Passage:
         """
         if facts is not None and tuple([each[0] for each in facts]) != plan.seal_positions:
             raise IntegrityError
-        self._bound = bound = partial(pack_binding, deployment, plan.manifest, place)
-        self._seals: list[LayerContext] = []
         self._plan = plan
-        self.before = self._seat(plan.before, plan.seals_before, facts, partial(bound, PART_BEFORE_SPLIT))
-        self.after = self._seat(plan.after, plan.seals_after, facts, bound) if plan.after else []
+        self._bound = partial(pack_binding, deployment, plan.manifest, place)
+        self._seals: list[LayerContext] = []
+        self.before = list(plan.before)
+        self.after = list(plan.after)
+        if plan.seals_before:
+            self._seat(self.before, plan.seals_before, partial(self._bound, PART_BEFORE_SPLIT), facts)
+        if plan.seals_after:
+            self._seat(self.after, plan.seals_after, self._bound, facts)
 
     def _seat(
         self,
-        seats: tuple[Seat, ...],
+        leg: Leg,
         seals: tuple[int, ...],
+        bind: Callable[..., bytes],
         facts: tuple[FactBlock, ...] | None,
-        bind: Callable[[FactBlock], bytes],
-    ) -> Leg:
+    ) -> None:
         """Give each seal a context of its own."""
-        leg = list(seats)
         for index in seals:
-            layer, shared = seats[index]
-            context = shared.fresh(bind, None if facts is None else facts[len(self._seals)])
+            layer, shared = leg[index]
+            known = None if facts is None else facts[len(self._seals)]
+            context = LayerContext(shared.position, shared.limits, shared.keys, bind, known)
             self._seals.append(context)
             leg[index] = (layer, context)
-        return leg
 
     def label(self, part: bytes) -> None:
         """Say which part the layers after the split work on next."""

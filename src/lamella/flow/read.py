@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lamella.flow.engine import Engine
     from lamella.flow.passage import Passage
     from lamella.flow.plan import Plan
-    from lamella.protocols.layer import Payload
+    from lamella.protocols.layer import Payload, Segment
     from lamella.protocols.store import Store, Version
     from lamella.wire.head import HeadRecord
     from lamella.wire.lead import Lead
@@ -57,6 +57,7 @@ class Source(NamedTuple):
 
     store: Store
     place: Place
+    locator: str
     ref: Ref | None = None
     plan: Plan | None = None
 
@@ -77,7 +78,7 @@ def read_ref(engine: Engine, ref: Ref, sink: Callable[[Lead, Payload], T], *, wh
             f"the ref and the store {ref.alias!r} disagree on whether the ref holds the object; "
             "the alias names another kind of store than when it was written"
         )
-    return read(engine, Source(store, ref.place, ref, plan), sink, whole=whole)
+    return read(engine, Source(store, ref.place, ref.place.head, ref, plan), sink, whole=whole)
 
 
 def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, whole: bool) -> T:
@@ -89,31 +90,32 @@ def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, 
         sink: Makes the result of the address record and the value's bytes; called again when a read starts over.
         whole: The value will be held in memory, so that a small object may take one call a layer.
     """
-    place = source.place
     missing: Version | None = None
     for _ in range(_TRIES):
         version, stream = _fetch(source)
         if version is not None and version == missing:
-            raise IntegrityError(locator=place.head)
-        with decoding(place.head):
+            raise IntegrityError(locator=source.locator)
+        with decoding(source.locator):
             try:
                 record, value = _open(engine, source, version, stream, whole=whole)
                 return sink(record, value)
             except _PartMissingError as error:
                 missing = error.version
-    raise StoreConflictError("the value was replaced again and again while it was read; try again", locator=place.head)
+    raise StoreConflictError(
+        "the value was replaced again and again while it was read; try again", locator=source.locator
+    )
 
 
 def _fetch(source: Source) -> tuple[Version | None, Payload]:
     if source.ref is not None and source.ref.body is not None:
         return None, iter((source.ref.body,))
     try:
-        with storing(source.place.head):
-            return source.store.get(source.place.head)
+        with storing(source.locator):
+            return source.store.get(source.locator)
     except ObjectNotFoundError:
         raise ObjectNotFoundError(
             "nothing is stored at this address: it was deleted, expired, or never written to this store",
-            locator=source.place.head,
+            locator=source.locator,
         ) from None
 
 
@@ -148,8 +150,11 @@ def _admit(engine: Engine, promised: Plan | None, manifest: str) -> Plan:
 
 
 def _open_whole(passage: Passage, payload: bytes) -> tuple[Lead, Payload]:
-    passage.label(PART_WHOLE)
-    plain = bytes(decode_whole(passage.before, decode_whole(passage.after, payload)))
+    encoded: Segment = payload
+    if passage.after:
+        passage.label(PART_WHOLE)
+        encoded = decode_whole(passage.after, payload)
+    plain = bytes(decode_whole(passage.before, encoded))
     record, at = unpack_lead(plain)
     return record, iter((memoryview(plain)[at:],))
 

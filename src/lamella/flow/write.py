@@ -169,10 +169,8 @@ def _with_last(parts: Iterator[Payload], look_ahead: bool) -> Iterator[tuple[Pay
         for part in parts:
             yield part, False
         return
-    held: list[Segment] | None = None
+    held = list(next(parts, ()))
     for part in parts:
-        if held is not None:
-            yield iter(held), False
+        yield iter(held), False
         held = list(part)
-    if held is not None:
-        yield iter(held), True
+    yield iter(held), True

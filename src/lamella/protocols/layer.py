@@ -106,10 +106,6 @@ class LayerContext:
         self.facts = facts
         self.key: bytes | None = None
 
-    def fresh(self, bind: Callable[[FactBlock], bytes], facts: FactBlock | None) -> LayerContext:
-        """Return a context of the same position for one value of its own."""
-        return LayerContext(self.position, self.limits, self.keys, bind, facts)
-
     def __repr__(self) -> str:
         """Show the position only: the context holds keys."""
         return f"LayerContext(position={self.position})"

@@ -27,6 +27,7 @@ Source: docs/format.md, "Envelope".
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import chain, pairwise
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -82,9 +83,16 @@ class Header(NamedTuple):
 
 def pack_header(header: Header) -> bytes:
     """Return the leading bytes of an object, up to its payload."""
-    facts = b"".join([_FACT_BLOCK.pack(*each) for each in header.facts])
-    record = pack_record([header.shape, header.manifest, facts])
-    return b"".join((_LEAD, len(record).to_bytes(2, "big"), record))
+    shape, manifest, facts = header
+    return b"".join((_before_facts(shape, manifest, len(facts)), *[_FACT_BLOCK.pack(*each) for each in facts]))
+
+
+@lru_cache(maxsize=256)
+def _before_facts(shape: int, manifest: str, count: int) -> bytes:
+    """Return what stands before the fact blocks: the same for every object of one manifest."""
+    blocks = bytes(count * _FACT_BLOCK.size)
+    record = pack_record((shape, manifest, blocks))
+    return b"".join((_LEAD, len(record).to_bytes(2, "big"), record[: len(record) - len(blocks)]))
 
 
 def unpack_header(lead: bytes) -> tuple[Header, int]:
@@ -100,7 +108,7 @@ def unpack_header(lead: bytes) -> tuple[Header, int]:
     shape, manifest, blocks = _RECORD.unpack(lead[_FIXED_BYTES:end])
     if shape not in _SHAPES or len(manifest) > MAX_MANIFEST_CHARS or len(blocks) % _FACT_BLOCK.size:
         raise IntegrityError
-    facts = tuple(map(FactBlock._make, _FACT_BLOCK.iter_unpack(blocks)))
+    facts = tuple([FactBlock(*each) for each in _FACT_BLOCK.iter_unpack(blocks)])
     if len(facts) > 1 and any(one.position >= other.position for one, other in pairwise(facts)):
         raise IntegrityError
     return Header(shape, manifest, facts), end

@@ -80,7 +80,7 @@ def unpack_lead(payload: bytes) -> tuple[Lead, int]:
     Raises:
         IntegrityError: The payload ends inside its lead, or the codec is unknown.
     """
-    end = _end(payload)
+    end = _FIXED_BYTES + int.from_bytes(payload[1:_FIXED_BYTES], "big")
     if end > len(payload) or payload[0] not in _CODECS:
         raise IntegrityError
     return Lead(payload[0], payload[_FIXED_BYTES:end]), end
@@ -89,13 +89,10 @@ def unpack_lead(payload: bytes) -> tuple[Lead, int]:
 def read_lead(source: Payload) -> tuple[Lead, Payload]:
     """Read the lead off a payload, and return it with the value that follows; raises as `unpack_lead`."""
     first, rest = lead_of(source, _FIXED_BYTES)
-    first, rest = lead_of(chain((first,), rest), _end(first))
+    size_bytes = _FIXED_BYTES + int.from_bytes(first[1:_FIXED_BYTES], "big")
+    first, rest = lead_of(chain((first,), rest), size_bytes)
     lead, end = unpack_lead(first)
     return lead, chain((memoryview(first)[end:],), rest)
-
-
-def _end(payload: bytes) -> int:
-    return _FIXED_BYTES + int.from_bytes(payload[1:_FIXED_BYTES], "big")
 
 
 def _pack_record(address: Address) -> bytes:

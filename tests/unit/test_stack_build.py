@@ -1,0 +1,115 @@
+"""What cannot work is refused when a stack is built, and nothing is opened."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+
+import pytest
+
+from lamella.errors import ConfigError, ForkedProcessError, StackOrderError, StackWarning, StoreConflictError
+from lamella.policy import Policy
+from lamella.testing import FaultyStore
+from lamella_layers.store.inline import InlineStore
+from lamella_layers.store.memory import MemoryStore
+
+
+class Listless(MemoryStore):
+    lists = False
+
+
+@pytest.mark.parametrize(
+    ("order", "store", "match"),
+    [
+        ("chunk | chunk", MemoryStore(), "splits once at most, this one by chunk and chunk"),
+        ("chunk", InlineStore(), "keeps the value in the ref, which has no parts; remove chunk"),
+        ("chunk", Listless(), "a delete could not find the parts"),
+    ],
+)
+def test_order_that_cannot_work_is_refused_when_it_is_built(build, order, store, match):
+    with pytest.raises(StackOrderError, match=match):
+        build(order, store)
+
+
+@pytest.mark.parametrize("order", ["", "zstd", "zstd | padme | chunk"])
+def test_stack_without_a_seal_asks_for_one_or_for_leave(build, order):
+    with pytest.raises(ConfigError, match="add cobblestone256, or set policy.allow_plaintext = true"):
+        build(order, policy=Policy())
+    build(order, policy=Policy(allow_plaintext=True))
+
+
+@pytest.mark.parametrize(
+    ("parts", "match"),
+    [
+        ({"alias": "Main"}, "'Main': use a letter"),
+        ({"alias": "a/b"}, "use a letter"),
+        ({"alias": "x" * 33}, "use a letter"),
+        ({"others": {"": MemoryStore()}}, "use a letter"),
+        ({"others": {"main": MemoryStore()}}, "given twice"),
+        ({"renamed": {"old": "nowhere"}}, "must lead from an unused alias to a configured store"),
+        ({"renamed": {"main": "main"}}, "must lead from an unused alias to a configured store"),
+        ({"renamed": {"s3://x": "main"}}, "use a letter"),
+    ],
+)
+def test_aliases_that_no_ref_could_name_are_refused(build, parts, match):
+    with pytest.raises(ConfigError, match=match):
+        build("cobblestone256", **parts)
+
+
+def test_fips_that_is_required_and_missing_stops_the_start(build):
+    """Wheels from the package index cannot run in FIPS mode."""
+    with pytest.raises(ConfigError, match="does not run in FIPS mode"):
+        build("cobblestone256", policy=Policy(require_fips=True))
+
+
+def test_fips_that_is_required_and_there_is_enough(build, monkeypatch):
+    from cryptography.hazmat.bindings._rust import openssl  # noqa: PLC0415 - for this one test
+
+    monkeypatch.setattr(openssl, "is_fips_enabled", lambda: True)
+    assert build("cobblestone256", policy=Policy(require_fips=True))
+
+
+def test_building_and_closing_a_stack_touches_no_store(build):
+    store = FaultyStore(MemoryStore())
+    build("zstd | padme | cobblestone256 | chunk", store).close()
+    assert store.calls == []
+
+
+@pytest.mark.parametrize(
+    ("order", "sentences"),
+    [
+        ("zstd | padme | cobblestone256 | chunk", []),
+        ("padme | cobblestone256", []),
+        ("zstd | chunk", []),
+        ("zstd | zstd | padme | cobblestone256", ["compresses twice"]),
+        ("cobblestone256 | cobblestone256", ["seals twice under one keyring"]),
+        ("cobblestone256 | padme", ["pads outside the seal"]),
+        ("padme | zstd | cobblestone256", ["compresses the padding away", "put padme between them"]),
+        ("zstd | chunk | cobblestone256", ["put padme between them"]),
+    ],
+)
+def test_order_that_wastes_or_leaks_is_said_once_each(build, monkeypatch, order, sentences):
+    said = []
+    monkeypatch.setattr(warnings, "warn", lambda message, category, **_: said.append((message, category)))
+    build(order)
+    assert len(said) == len(sentences)
+    for (message, category), sentence in zip(sorted(said), sorted(sentences), strict=True):
+        assert category is StackWarning
+        assert any(each in message for each in sentences), sentence
+        assert "; the better order is: " in message
+
+
+def test_warning_names_the_line_that_builds_the_stack(keyring):
+    from lamella.registry import installed_registry  # noqa: PLC0415 - for this one test
+    from lamella.stack import Stack  # noqa: PLC0415 - for this one test
+
+    layers = [installed_registry().layer(name)() for name in ("cobblestone256", "padme")]
+    with pytest.warns(StackWarning) as caught:
+        Stack(layers, MemoryStore(), keyring)
+    assert [each.filename for each in caught] == [__file__]
+
+
+@pytest.mark.parametrize("error", [StoreConflictError("again", locator="o1/x", key_id="ab"), ForkedProcessError("no")])
+def test_errors_travel_between_processes_with_their_facts(error):
+    copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - made on the line before
+    assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
