@@ -97,7 +97,9 @@ def _table(what: str, points: Iterable[EntryPoint]) -> Table:
 def _claim(what: str, table: dict[str, EntryPoint | type[Any]], name: str, plugin: EntryPoint | type[Any]) -> None:
     if name in RETIRED_NAMES:
         raise DuplicatePluginError(f"{what} {name!r}: an earlier release used the name; choose another")
-    if table.get(name, plugin) != plugin:
+    held = table.get(name, plugin)
+    # An entry point cannot be compared with a class.
+    if isinstance(held, type) is not isinstance(plugin, type) or held != plugin:
         raise DuplicatePluginError(f"{what} {name!r} is registered twice; uninstall one of the two distributions")
     table[name] = plugin
 

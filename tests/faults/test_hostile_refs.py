@@ -47,6 +47,9 @@ FOREIGN = [
     "lamella:1",
     "lamella:1:",
     "lamella::::::::",
+    "lamella: 1:x",
+    "lamella:+1:x",
+    "lamella:1.0:x",
     "LAMELLA:1:00000000:main:-:task",
     "lamella:1:00000000:main:-:task:" + "x" * 43,
     "lamella:1:../../etc:main:-:task:x:" + "x" * 43,
@@ -57,7 +60,7 @@ FOREIGN = [
     "lamella:1:00000000:main:" + "\u00e9" * 43,
     "lamella:1:00000000:main:" + "x" * 42 + "\n",
 ]
-NEWER = ["lamella:0:x", "lamella:2:00000000:main", "lamella:01:x", "lamella: 1:x", "lamella:+1:x", "lamella:1.0:x"]
+NEWER = ["lamella:0:x", "lamella:2:00000000:main", "lamella:01:x", "lamella:99:x"]
 
 
 class Spied:

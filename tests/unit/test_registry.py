@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 
 import pytest
 
@@ -72,11 +71,8 @@ def test_name_that_an_earlier_release_used_is_not_used_again(monkeypatch):
 
 
 def test_two_distributions_with_one_name_stop_every_stack(monkeypatch):
-    points = {GROUP: [_point("zstd", "a:A"), _point("zstd", "b:B")]}
-    metadata = sys.modules["importlib.metadata"]
-    for module in (metadata, sys.modules["lamella.registry"]):
-        if hasattr(module, "entry_points"):
-            monkeypatch.setattr(module, "entry_points", lambda group: points.get(group, []))
+    points = EntryPoints([_point("zstd", "a:A"), _point("zstd", "b:B")])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda: points)
     installed_registry.cache_clear()
     try:
         with pytest.raises(DuplicatePluginError, match="uninstall one"):
