@@ -27,7 +27,7 @@ class Limits:
         max_nesting: Levels of lists and objects inside a value.
     """
 
-    max_value_bytes: int = 1024**3
+    max_value_bytes: int = 256 * 1024**2
     max_stream_bytes: int = 1024**4
     max_ratio: int = 32_768
     max_layers: int = 16

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from lamella.errors import (
     ConfigError,
     InvalidValueError,
-    ObjectNotFoundError,
     RefMismatchError,
     StackOrderError,
     StoreConflictError,
@@ -16,7 +15,7 @@ from lamella.errors import (
 from lamella.flow import erase
 from lamella.flow.engine import Engine
 from lamella.flow.plan import plan_layers
-from lamella.flow.read import Source, read, read_ref
+from lamella.flow.read import read_at, read_ref
 from lamella.flow.stream import gather, segments
 from lamella.flow.write import write
 from lamella.limits import DEFAULT_LIMITS, Limits
@@ -130,16 +129,7 @@ class Stack:
 
     def get_at(self, address: Address) -> Any:  # noqa: ANN401 - any JSON document
         """Return the value at an address, without a ref; raises as `get` does."""
-        place = self._engine.place(address)
-        stores = [store for store in self._engine.stores.values() if not store.in_ref]
-        if not stores:
-            raise ConfigError("the inline store keeps values in their refs alone; read them with get(ref)")
-        for store in stores[:-1]:
-            try:
-                return read(self._engine, Source(store, place, place.head), self._load, whole=True)
-            except ObjectNotFoundError:
-                continue
-        return read(self._engine, Source(stores[-1], place, place.head), self._load, whole=True)
+        return read_at(self._engine, address, self._load)
 
     def delete(self, address: Address) -> None:
         """Remove what every configured store holds at an address; absent is no error.
@@ -161,12 +151,14 @@ class Stack:
         """
         erase.clear(self._engine, scope, all_map_indices=all_map_indices)
 
-    def put_stream(self, address: Address, source: BinaryIO | Iterable[Segment], size_bytes: int | None = None) -> str:
-        """Store the bytes of a binary file or iterable in bounded memory, and return their ref.
+    def put_stream(
+        self, address: Address, source: BinaryIO | Iterable[Segment] | Segment, size_bytes: int | None = None
+    ) -> str:
+        """Store bytes, or those of a binary file or iterable in bounded memory, and return their ref.
 
         Args:
             address: Where they belong.
-            source: An open binary file, or pieces of bytes.
+            source: An open binary file, pieces of bytes, or bytes.
             size_bytes: Their number, where it is known; a source of another size is an error.
 
         Raises:

@@ -96,7 +96,7 @@ def test_stream_comes_back_from_a_file_and_from_pieces(build, store, tmp_path, o
 
 
 def test_piece_that_is_no_bytes_is_the_caller_s_error(build):
-    with pytest.raises(TypeError):
+    with pytest.raises(InvalidValueError, match="not bytes"):
         build(ORDERS[0]).put_stream(ADDRESS, ["text"])
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import pickle  # noqa: TID251 - hosts carry errors between processes so
 import warnings
+from typing import ClassVar
 
 import pytest
 
 from lamella.errors import ConfigError, ForkedProcessError, StackOrderError, StackWarning, StoreConflictError
 from lamella.policy import Policy
+from lamella.registry import installed_registry
+from lamella.scope import Address, AssetScope, TaskScope
+from lamella.stack import Stack
 from lamella.testing import FaultyStore
+from lamella_layers.pad.padme import Padme
 from lamella_layers.store.inline import InlineStore
 from lamella_layers.store.memory import MemoryStore
 
@@ -100,9 +105,6 @@ def test_order_that_wastes_or_leaks_is_said_once_each(build, monkeypatch, order,
 
 
 def test_warning_names_the_line_that_builds_the_stack(keyring):
-    from lamella.registry import installed_registry  # noqa: PLC0415 - for this one test
-    from lamella.stack import Stack  # noqa: PLC0415 - for this one test
-
     layers = [installed_registry().layer(name)() for name in ("cobblestone256", "padme")]
     with pytest.warns(StackWarning) as caught:
         Stack(layers, MemoryStore(), keyring)
@@ -113,3 +115,43 @@ def test_warning_names_the_line_that_builds_the_stack(keyring):
 def test_errors_travel_between_processes_with_their_facts(error):
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301 - made on the line before
     assert (type(copy), str(copy), vars(copy)) == (type(error), str(error), vars(error))
+
+
+class Unordered(Padme):
+    name: ClassVar[str] = "unordered"
+    role: ClassVar[str] = "shuffle"
+
+
+def test_layer_of_no_known_role_is_refused_when_the_stack_is_built(keyring):
+    registry = installed_registry().with_layers(Unordered)
+    with pytest.raises(StackOrderError, match="'unordered' has the unknown role 'shuffle'"):
+        Stack([Unordered()], MemoryStore(), keyring, policy=Policy(allow_plaintext=True), registry=registry)
+
+
+@pytest.mark.parametrize(
+    ("make", "match"),
+    [
+        (lambda: Address(TaskScope("d", "r", "t"), "x" * 4097), "key has 4097 characters, the limit is 4096"),
+        (lambda: Address(TaskScope("d", "r", "t"), b"key"), "key must be a str, not bytes"),
+        (lambda: TaskScope("d", "\ud800", "t"), "run_id holds a lone surrogate"),
+        (lambda: TaskScope("d", None, "t"), "run_id must be a str"),
+        (lambda: TaskScope("d", "r", "t", -2), "map_index must be an int from -1"),
+        (lambda: TaskScope("d", "r", "t", True), "map_index must be an int"),
+        (lambda: TaskScope("d", "r", "t", region_index=2**31), "region_index must be an int"),
+        (lambda: TaskScope("d", "r", "t", region_id=1), "region_id must be a str"),
+        (lambda: AssetScope(asset_id=-1), "asset_id must be an int from 0"),
+        (lambda: AssetScope(uri=1), "uri must be a str"),
+        (AssetScope, "at least one of"),
+    ],
+)
+def test_scope_or_key_that_cannot_be_an_address_is_refused(make, match):
+    with pytest.raises(ValueError, match=match):
+        make()
+
+
+def test_value_of_a_store_that_is_only_read_is_found_without_a_ref(build):
+    address = Address(TaskScope("dag", "run", "task"), "key")
+    archive = MemoryStore()
+    build("cobblestone256", archive).put(address, 1)
+    stack = build("cobblestone256", others={"archive": archive, "refs": InlineStore()})
+    assert stack.get_at(address) == 1

@@ -92,13 +92,12 @@ class DirectoryStore(Store):
         """Read from one open file, which stays the same write whatever replaces its name."""
         check_locator(locator)
         try:
-            descriptor = os.open(f"{self._root}/{locator}", os.O_RDONLY | os.O_CLOEXEC)
+            descriptor, status = files.open_object(f"{self._root}/{locator}")
         except FileNotFoundError as error:
             raise not_found(locator) from error
         except OSError as error:
             raise files.failure(error, locator) from error
         try:
-            status = os.fstat(descriptor)
             first = os.read(descriptor, min(status.st_size, SEGMENT_BYTES))
         except OSError as error:
             os.close(descriptor)
@@ -113,6 +112,7 @@ class DirectoryStore(Store):
         """Unlink the file, and the folders that it leaves empty."""
         check_locator(locator)
         path = f"{self._root}/{locator}"
+        files.stay_inside(self._root, os.path.dirname(locator))
         try:
             lock = self._lock(locator)
             try:
@@ -130,6 +130,7 @@ class DirectoryStore(Store):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Walk the folder, holding one open folder a level."""
         check_prefix(prefix)
+        files.stay_inside(self._root, prefix[:-1])
         return files.walk(f"{self._root}/{prefix[:-1]}", prefix)
 
     def _create(self, temporary: str, locator: str) -> int:

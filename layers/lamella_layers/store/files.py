@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import re
+import stat
 import time
 from contextlib import suppress
 from hashlib import sha256
@@ -30,7 +32,9 @@ __all__ = [
     "current_version",
     "failure",
     "lock",
+    "open_object",
     "replace",
+    "stay_inside",
     "stream",
     "sweep",
     "sync_folder",
@@ -40,6 +44,7 @@ __all__ = [
     "write_all",
 ]
 
+_COMPONENT: Final = re.compile(r"[a-z0-9-]+")
 _STALE_SECONDS: Final = 86_400
 _HEAD_BYTES: Final = 4096
 _FOLDER_ATTEMPTS: Final = 100
@@ -88,6 +93,32 @@ def unlock(descriptor: int) -> None:
         os.close(descriptor)
 
 
+def open_object(path: str) -> tuple[int, os.stat_result]:
+    """Open a regular file for reading; a link, or a pipe that would block, is what somebody planted.
+
+    Raises:
+        OSError: It is missing, cannot be opened, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "no regular file")
+    return descriptor, status
+
+
+def stay_inside(root: str, locator: str) -> None:
+    """Refuse a folder of the store that a planted link leads out of it.
+
+    Raises:
+        StoreError: A component below the root is a link.
+    """
+    if os.path.realpath(f"{root}/{locator}") != f"{os.path.realpath(root)}/{locator}":
+        raise StoreError(
+            "a folder of the directory store is a link; find out who made it, and remove it", locator=locator
+        )
+
+
 def version(status: os.stat_result, start: bytes) -> Version:
     """Tell two writes of one object apart by what an open file shows.
 
@@ -101,11 +132,11 @@ def version(status: os.stat_result, start: bytes) -> Version:
 def current_version(path: str) -> Version | None:
     """Return the version of the file at `path`, None where there is none."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor, status = open_object(path)
     except FileNotFoundError:
         return None
     try:
-        return version(os.fstat(descriptor), os.read(descriptor, _HEAD_BYTES))
+        return version(status, os.read(descriptor, _HEAD_BYTES))
     finally:
         os.close(descriptor)
 
@@ -169,8 +200,8 @@ def walk(folder: str, prefix: str) -> Iterator[StoredObject]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.name.startswith("."):
-                    continue  # What other programs leave, such as `.nfs0001`, is no object.
+                if not _COMPONENT.fullmatch(entry.name):
+                    continue  # What other programs leave, such as `.nfs0001` or `Thumbs.db`, is no object.
                 if entry.is_dir(follow_symlinks=False):
                     yield from walk(entry.path, f"{prefix}{entry.name}/")
                     continue

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lamella.errors import ManifestRefusedError
+from lamella.errors import ConfigError, ManifestRefusedError
 from lamella.flow.passage import Passage
 from lamella.flow.plan import plan_manifest
 from lamella.policy import admit
 from lamella.wire.lead import pack_lead
-from lamella.wire.locator import key_place, scope_id
+from lamella.wire.locator import Place, key_place, scope_id
 from lamella.wire.ref import Ref, format_ref, parse_ref
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from lamella.protocols.store import Store
     from lamella.registry import Registry
     from lamella.scope import Address, Scope
-    from lamella.wire.locator import Place
 
 __all__ = ["Engine"]
 
 _CACHED = 1024
+_LONGEST_PLACE = Place("asset", "0" * 32, 2**31 - 1, "0" * 32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +101,12 @@ class Engine:
         object.__setattr__(self, "store", self.stores[self.alias])
         for name, function in made.items():
             object.__setattr__(self, name, lru_cache(_CACHED)(function))
+        longest = len(self.ref(_LONGEST_PLACE, None))
+        if longest > self.limits.max_ref_chars:
+            raise ConfigError(
+                f"refs of this stack have up to {longest} characters, limits.max_ref_chars is "
+                f"{self.limits.max_ref_chars}; raise it, or list fewer layers"
+            )
 
     def ref(self, place: Place, body: bytes | None) -> str:
         """Return the ref of what rests at a place, or in `body`."""

@@ -6,10 +6,12 @@ handed on only when the stream ended well.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from lamella.errors import (
+    ConfigError,
     IntegrityError,
     ManifestRefusedError,
     ObjectNotFoundError,
@@ -33,12 +35,13 @@ if TYPE_CHECKING:
     from lamella.flow.plan import Plan
     from lamella.protocols.layer import Payload, Segment
     from lamella.protocols.store import Store, Version
+    from lamella.scope import Address
     from lamella.wire.head import HeadRecord
     from lamella.wire.lead import Lead
     from lamella.wire.locator import Place
     from lamella.wire.ref import Ref
 
-__all__ = ["Source", "read", "read_ref"]
+__all__ = ["read_at", "read_ref"]
 
 T = TypeVar("T")
 
@@ -79,6 +82,23 @@ def read_ref(engine: Engine, ref: Ref, sink: Callable[[Lead, Payload], T], *, wh
             "the alias names another kind of store than when it was written"
         )
     return read(engine, Source(store, ref.place, ref.place.head, ref, plan), sink, whole=whole)
+
+
+def read_at(engine: Engine, address: Address, sink: Callable[[Lead, Payload], T]) -> T:
+    """Read what rests at an address, in the first configured store that has it.
+
+    Raises:
+        ConfigError: Today's stack keeps values in their refs alone.
+        Otherwise as `read_ref`.
+    """
+    if engine.store.in_ref:
+        raise ConfigError("the inline store keeps values in their refs alone; read them with get(ref)")
+    place = engine.place(address)
+    *first, last = [store for store in engine.stores.values() if not store.in_ref]
+    for store in first:
+        with suppress(ObjectNotFoundError):
+            return read(engine, Source(store, place, place.head), sink, whole=True)
+    return read(engine, Source(last, place, place.head), sink, whole=True)
 
 
 def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, whole: bool) -> T:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from lamella.errors import InvalidValueError, LimitExceededError
 from lamella.flow.edge import caller_source
 from lamella.limits import SEGMENT_BYTES
+from lamella.protocols.layer import Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from lamella.limits import Limits
-    from lamella.protocols.layer import Payload, Segment
+    from lamella.protocols.layer import Payload
 
-__all__ = ["gather", "segments"]
+__all__ = ["StreamSource", "gather", "segments"]
+
+StreamSource = Union[BinaryIO, Iterable[Segment], Segment]
+"""What a caller may hand in: an open binary file, pieces of bytes, or bytes."""
 
 
-def segments(source: BinaryIO | Iterable[Segment], size_bytes: int | None, limits: Limits) -> Payload:
+def segments(source: StreamSource, size_bytes: int | None, limits: Limits) -> Payload:
     """Yield the bytes of a caller's source in segments, and hold it to its size.
 
     Raises:
@@ -50,11 +52,18 @@ def gather(value: Payload, limits: Limits) -> Segment:
     return held[0] if len(held) == 1 else b"".join(held)
 
 
-def _pieces(source: BinaryIO | Iterable[Segment]) -> Payload:
+def _pieces(source: StreamSource) -> Payload:
     """Yield what the source gives, in segments; copied where the source may use its buffer again."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        source = (source,)
     pieces = iter(partial(source.read, SEGMENT_BYTES), b"") if hasattr(source, "read") else source
     for piece in pieces:
-        view = memoryview(piece).cast("B")
+        try:
+            view = memoryview(piece).cast("B")
+        except TypeError:
+            raise InvalidValueError(
+                f"the source gives {type(piece).__name__}, not bytes; open a file in binary mode, and let it block"
+            ) from None
         for start in range(0, len(view), SEGMENT_BYTES):
             segment = view[start : start + SEGMENT_BYTES]
             yield segment if type(piece) is bytes else bytes(segment)

@@ -53,10 +53,10 @@ def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever t
         InvalidValueError: The value is not JSON; the message names the path.
         LimitExceededError: It is too long or nested too deeply.
     """
-    text = _dump_plain(value) if _is_plain(value, limits.max_nesting) else None
+    text = _dump_plain(value) if _is_plain(value, limits) else None
     if text is None:
         text = _dump_any(value)
-        _is_plain(load_json(text), limits.max_nesting)  # What was written is exact JSON, so its depth can be told.
+        _is_plain(load_json(text), limits)  # What was written is exact JSON, so its depth can be told.
     limits.check_value(len(text))
     return text
 
@@ -85,10 +85,11 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
     raise IntegrityError
 
 
-def _is_plain(value: object, max_nesting: int) -> bool:
+def _is_plain(value: object, limits: Limits) -> bool:
     """Tell whether only exact JSON types and finite floats occur, a level at a time in C loops."""
     nodes: Sequence[Any] = (value,)
-    for _ in range(max_nesting):
+    count = 0
+    for _ in range(limits.max_nesting + 1):
         kinds = set(map(type, nodes))
         if not kinds <= _PLAIN:
             return False
@@ -96,17 +97,16 @@ def _is_plain(value: object, max_nesting: int) -> bool:
             return False
         if kinds.isdisjoint(_CONTAINERS):
             return True
-        below: list[Any] = []
         dicts = nodes if kinds == _DICTS else [node for node in nodes if type(node) is dict]
-        if dicts:
-            if not set(map(type, chain.from_iterable(dicts))) <= _KEYS:
-                return False
-            below.extend(chain.from_iterable(map(dict.values, dicts)))
-        if len(dicts) < len(nodes):
-            below.extend(chain.from_iterable([node for node in nodes if type(node) in _ARRAYS]))
-        nodes = below
+        arrays = [] if kinds == _DICTS else [node for node in nodes if type(node) in _ARRAYS]
+        # A shared container counts as often as it would be written, two bytes a node at least.
+        count += sum(map(len, dicts)) + sum(map(len, arrays))
+        limits.check_value(2 * count)
+        if not set(map(type, chain.from_iterable(dicts))) <= _KEYS:
+            return False
+        nodes = [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(arrays)]
     raise LimitExceededError(
-        f"the value is nested deeper than limits.max_nesting, {max_nesting}, or contains itself; flatten it"
+        f"the value is nested deeper than limits.max_nesting, {limits.max_nesting}, or contains itself; flatten it"
     )
 
 
