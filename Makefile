@@ -1,13 +1,16 @@
 # make demo   the main job on real input          make test    every test
 # make check  lint, format and types              make fix     what check can mend by itself
 # make bench  the benchmarks and their page       make vectors the known-answer vectors, again
+# make fuzz   every fuzz target for SECONDS_EACH  make soak    an hour of everything, into docs/soak-report.md
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STORE  ?= embedded
 JOBS   ?= auto
+SECONDS_EACH ?= 60
+SOAK   ?=
 
-.PHONY: demo test check fix bench vectors clean
+.PHONY: demo test check fix bench vectors fuzz soak clean
 .DELETE_ON_ERROR:
 
 # One stamp a group of dependencies: the demo needs none of the test tools.
@@ -41,6 +44,12 @@ bench: $(VENV)/.bench $(VENV)/.test
 
 vectors: $(VENV)/.test
 	$(BIN)/python tests/vectors/generate.py
+
+fuzz: $(VENV)/.fuzz $(VENV)/.test
+	$(BIN)/python fuzz/run.py --seconds-each $(SECONDS_EACH)
+
+soak: $(VENV)/.fuzz $(VENV)/.test
+	$(BIN)/python tests/soak/run.py $(SOAK)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist

@@ -49,7 +49,8 @@ def main(seconds_each: int, targets: tuple[str, ...]) -> None:
         click.echo(f"{target:<16}{result.executions:>12}{result.edges:>8}  {result.finding or '-'}")
         if result.finding is not None:
             found = True
-            click.echo(f"reproduce: {sys.executable} fuzz/fuzz_{target}.py {result.finding}")
+            verb = "read" if result.finding.endswith(".log") else f"reproduce: {sys.executable} fuzz/fuzz_{target}.py"
+            click.echo(f"{verb} {result.finding}")
     sys.exit(found)
 
 

@@ -20,7 +20,7 @@ LEVELS = (
     {"flow"},
     {"stack"},
     {"chain", "settings", "build", "doors", "config"},
-    {"cli", "airflow", "state", "testing", "__init__"},
+    {"cli", "airflow", "state", "testing", "__init__", "__main__"},
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 OPEN_TO_LAYERS = {"protocols", "limits", "errors", "keys"}

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import pytest
 
-from lamella.errors import IntegrityError, LamellaError, RefMismatchError
+from lamella.errors import IntegrityError, LamellaError, ObjectNotFoundError, RefMismatchError
 from lamella.policy import Policy
 from lamella.scope import Address, AssetScope, TaskScope, XComScope
 from lamella.testing.payloads import noise
@@ -213,3 +213,17 @@ def test_stray_object_among_the_parts_of_a_scope_goes_when_it_is_cleared(build):
     stack.engine.store.put(f"p1/{stack.engine.place(ADDRESSES[0]).scope_id}/readme", (b"stray",))
     stack.clear(ADDRESSES[0].scope, all_map_indices=True)
     assert _objects(stack.engine.store) == {}
+
+
+def test_asset_written_by_name_is_another_one_than_by_uri(build):
+    """Pitfall 23."""
+    stack = build(BEST)
+    by_name, by_uri = (Address(AssetScope(**{field: "asset"}), "key") for field in ("name", "uri"))
+    both = Address(AssetScope(name="asset", uri="asset", asset_id=7), "key")
+    refs = [stack.put(address, value) for address, value in ((by_name, 1), (by_uri, 2))]
+    assert [stack.get(ref) for ref in refs] == [1, 2]
+    assert stack.get_at(both) == 1
+    stack.clear(both.scope)
+    assert stack.get(refs[1]) == 2
+    with pytest.raises(ObjectNotFoundError):
+        stack.get(refs[0])

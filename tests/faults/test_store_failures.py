@@ -155,16 +155,19 @@ def test_put_that_was_made_and_then_repeated_below_is_no_conflict(build):
 
 
 class Meddling(FaultyStore):
-    """Lets someone else act once, just before the first call of one kind."""
+    """Lets someone else act once, just before a call of one kind: the first, or the one of that number."""
 
-    def __init__(self, inner, method, meddle):
+    def __init__(self, inner, method, meddle, number=1):
         super().__init__(inner)
         self._method = method
-        self._meddle = [meddle]
+        self._meddle = meddle
+        self._left = number
 
     def _call(self, method, locator, call):
-        if method == self._method and self._meddle:
-            self._meddle.pop()()
+        if method == self._method:
+            self._left -= 1
+            if not self._left:
+                self._meddle()
         return super()._call(method, locator, call)
 
 
@@ -172,7 +175,8 @@ class Meddling(FaultyStore):
 def test_writer_that_lost_its_parts_to_a_newer_value_leaves_that_value_alone(build, kind):
     inner = kind()
     other = build(ORDERS[1], inner)
-    stack = build(ORDERS[1], Meddling(inner, "list", lambda: other.put_stream(ADDRESS, [SPLIT[1:]])))
+    # The parts are listed before the commit, and once more after it.
+    stack = build(ORDERS[1], Meddling(inner, "list", lambda: other.put_stream(ADDRESS, [SPLIT[1:]]), number=2))
     with pytest.raises(StoreConflictError, match="write it again"):
         stack.put_stream(ADDRESS, [SPLIT])
     assert _read(other) == SPLIT[1:]
@@ -182,12 +186,12 @@ def test_writer_that_lost_its_parts_to_a_newer_value_leaves_that_value_alone(bui
 
 @pytest.mark.parametrize("kind", [MemoryStore, UnconditionalStore])
 @pytest.mark.parametrize("erase", ["delete", "clear"])
-@pytest.mark.parametrize("method", ["get", "list"])
-def test_value_that_is_erased_while_it_is_written_is_gone_or_whole(build, kind, erase, method):
+@pytest.mark.parametrize(("method", "number"), [("get", 1), ("list", 1), ("list", 2)])
+def test_value_that_is_erased_while_it_is_written_is_gone_or_whole(build, kind, erase, method, number):
     inner = kind()
     other = build(ORDERS[1], inner)
     target = ADDRESS if erase == "delete" else ADDRESS.scope
-    stack = build(ORDERS[1], Meddling(inner, method, lambda: getattr(other, erase)(target)))
+    stack = build(ORDERS[1], Meddling(inner, method, lambda: getattr(other, erase)(target), number))
     with pytest.raises(StoreConflictError, match="write it again"):
         stack.put_stream(ADDRESS, [SPLIT])
     assert _read(other) is None

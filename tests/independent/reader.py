@@ -131,9 +131,18 @@ def _parse_float(text: str) -> float:
     return number
 
 
+_MAX_DIGITS = 4300
+
+
+def _parse_int(text: str) -> int:
+    if len(text.lstrip("-")) > _MAX_DIGITS:
+        raise RefusedError("LimitExceededError", "digits")
+    return int(text)
+
+
 def _parse_json(text: bytes) -> object:
     try:
-        return json.loads(text.decode(), parse_constant=_parse_constant, parse_float=_parse_float)
+        return json.loads(text.decode(), parse_constant=_parse_constant, parse_float=_parse_float, parse_int=_parse_int)
     except ValueError:
         raise RefusedError("IntegrityError", "json") from None
     except RecursionError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections import OrderedDict, namedtuple
 from enum import IntEnum
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamella.errors import InvalidValueError, LimitExceededError
+from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
 from lamella.limits import DEFAULT_LIMITS, Limits
 from lamella.wire.codec import dump_json, load_json
 
@@ -158,8 +159,9 @@ def test_value_nested_deeper_than_the_limit_is_refused(levels, inner):
 
 @pytest.mark.parametrize("root", [dict, OrderedDict], ids=["plain", "subclass"])
 def test_nesting_is_counted_below_an_object_that_takes_the_slow_path(root):
-    with pytest.raises(LimitExceededError, match="max_nesting"):
-        dump_json(root({1: _nested(600, None)}), DEFAULT_LIMITS)
+    for levels, match in ((600, "max_nesting"), (100_000, "nested")):
+        with pytest.raises(LimitExceededError, match=match):
+            dump_json(root({1: _nested(levels, None)}), DEFAULT_LIMITS)
     assert load_json(dump_json(root({1: _nested(400, None)}), DEFAULT_LIMITS)) == {"1": _nested(400, None)}
 
 
@@ -169,6 +171,36 @@ def test_value_that_contains_itself_is_refused_at_once(kind):
     value["self"] = value
     with pytest.raises((LimitExceededError, InvalidValueError), match="contains itself"):
         dump_json(value, DEFAULT_LIMITS)
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"NaN", b"-Infinity", b"1e400", b"[1,]", b"\xff", b'"\xed\xa0\x80"', b"1 2"]
+)
+def test_text_that_no_value_has_is_damage(text):
+    with pytest.raises(IntegrityError):
+        load_json(text)
+
+
+def test_text_nested_deeper_than_python_reads_is_refused():
+    with pytest.raises(LimitExceededError, match="nested"):
+        load_json(b"[" * 100_000 + b"]" * 100_000)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "utf-8-sig"])
+def test_text_in_another_encoding_than_utf_8_is_damage(encoding):
+    with pytest.raises(IntegrityError):
+        load_json('{"a": 1}'.encode(encoding))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collector_is_as_it_was(enabled):
+    was = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        assert _stored([{"a": 1}] * 10_000) == [{"a": 1}] * 10_000
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if was else gc.disable)()
 
 
 def test_value_longer_than_the_limit_is_refused():

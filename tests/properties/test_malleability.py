@@ -239,7 +239,13 @@ def test_what_is_no_text_is_no_ref(text):
 
 
 def test_entry_that_has_no_text_is_refused_when_it_is_written():
-    for entry in (Entry("Zstd", 1), Entry("zstd", 0), Entry("zstd", 256), Entry("zstd", 1, (("b", "1"), ("a", "1")))):
+    for entry in (
+        Entry("Zstd", 1),
+        Entry("a.1+b", 1),
+        Entry("zstd", 0),
+        Entry("zstd", 256),
+        Entry("zstd", 1, (("b", "1"), ("a", "1"))),
+    ):
         with pytest.raises(RefError):
             format_manifest((entry,))
     with pytest.raises(RefError):

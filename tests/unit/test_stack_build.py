@@ -136,7 +136,7 @@ def test_layer_of_no_known_role_is_refused_when_the_stack_is_built(keyring):
         (lambda: TaskScope("d", "\ud800", "t"), "run_id holds a lone surrogate"),
         (lambda: TaskScope("d", None, "t"), "run_id must be a str"),
         (lambda: TaskScope("d", "r", "t", -2), "map_index must be an int from -1"),
-        (lambda: TaskScope("d", "r", "t", True), "map_index must be an int"),
+        (lambda: TaskScope("d", "r", "t", map_index=True), "map_index must be an int"),
         (lambda: TaskScope("d", "r", "t", region_index=2**31), "region_index must be an int"),
         (lambda: TaskScope("d", "r", "t", region_id=1), "region_id must be a str"),
         (lambda: AssetScope(asset_id=-1), "asset_id must be an int from 0"),

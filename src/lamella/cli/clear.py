@@ -25,7 +25,8 @@ def clear(*, all_map_indices: bool, yes: bool, names: Names, setup: Setup) -> No
     scope = names.scope()
     which = " of all map indices" if all_map_indices else ""
     if not yes:
-        click.confirm(f"Remove every value{which} of {scope}?", abort=True, err=True)
+        owner = ", ".join(f"{name} {text!r}" for name, text in scope.fields())
+        click.confirm(f"Remove every value{which} of the {scope.kind} with {owner}?", abort=True, err=True)
     with setup.stack() as stack:
         stack.clear(scope, all_map_indices=all_map_indices)
     if setup.as_json:

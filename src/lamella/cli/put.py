@@ -69,10 +69,10 @@ def _document(value: str | None, file: BinaryIO | None, limits: Limits) -> Any: 
 
 def _parse(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON document
     try:
-        return json.loads(text)
+        return json.loads(text.encode() if isinstance(text, str) else text)
     except json.JSONDecodeError as error:
         at = f"{error.msg}, line {error.lineno}, column {error.colno}"
-    except (UnicodeDecodeError, RecursionError):
+    except (UnicodeError, RecursionError):
         at = "its text cannot be read"
     # Raised out here, because the error of json holds the document and would stay as the context.
     raise InvalidValueError(f"the value is not JSON: {at}; quote a text as '\"text\"', or store bytes with --stream")

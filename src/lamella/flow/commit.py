@@ -10,6 +10,7 @@ from lamella.flow.head import current_generation
 
 if TYPE_CHECKING:
     from lamella.flow.engine import Engine
+    from lamella.protocols.store import Store
     from lamella.wire.head import HeadRecord
     from lamella.wire.locator import Place
 
@@ -27,6 +28,7 @@ def commit(engine: Engine, place: Place, envelope: bytes, head: HeadRecord) -> N
         StoreConflictError: Others kept writing, or erased the parts in the meantime.
     """
     store = engine.store
+    _require_parts(store, place, head)
     version, replaced = current_generation(engine, store, place)
     for _ in range(_COMMIT_TRIES):
         try:
@@ -40,9 +42,21 @@ def commit(engine: Engine, place: Place, envelope: bytes, head: HeadRecord) -> N
     else:
         remove_generation(store, place, head.generation)
         raise StoreConflictError("others kept writing this value; try again", locator=place.head)
-    if sum(1 for _ in store.list(place.generation(head.generation))) != head.part_count:
+    try:
+        _require_parts(store, place, head)
+    except StoreConflictError:
         delete_version(engine, store, place, head.generation)
-        remove_generation(store, place, head.generation)
-        raise StoreConflictError("the value was erased while it was written; write it again", locator=place.head)
+        raise
     if replaced is not None:
         remove_generation(store, place, replaced)
+
+
+def _require_parts(store: Store, place: Place, head: HeadRecord) -> None:
+    """Look whether all parts are there: before the commit, so that little is lost, and after it, to be sure.
+
+    Raises:
+        StoreConflictError: Some were erased, and the others are now.
+    """
+    if sum(1 for _ in store.list(place.generation(head.generation))) != head.part_count:
+        remove_generation(store, place, head.generation)
+        raise StoreConflictError("the value was erased while it was written; write it again", locator=place.head)

@@ -6,6 +6,7 @@ handed on only when the stream ended well.
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
@@ -45,7 +46,8 @@ __all__ = ["read_at", "read_ref"]
 
 T = TypeVar("T")
 
-_TRIES = 5
+_PAUSES_SECONDS = (0, 0, 0.01, 0.05, 0.25)
+"""What is waited before each try: an eraser that removed the parts is about to remove their head."""
 
 
 class _PartMissingError(Exception):
@@ -111,19 +113,20 @@ def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, 
         whole: The value will be held in memory, so that a small object may take one call a layer.
     """
     missing: Version | None = None
-    for _ in range(_TRIES):
+    for pause_seconds in _PAUSES_SECONDS:
+        if pause_seconds:
+            time.sleep(pause_seconds)
         version, stream = _fetch(source)
-        if version is not None and version == missing:
-            raise IntegrityError(locator=source.locator)
         with decoding(source.locator):
             try:
                 record, value = _open(engine, source, version, stream, whole=whole)
                 return sink(record, value)
             except _PartMissingError as error:
                 missing = error.version
-    raise StoreConflictError(
-        "the value was replaced again and again while it was read; try again", locator=source.locator
-    )
+    if _fetch(source)[0] == missing:
+        raise IntegrityError(locator=source.locator)
+    message = "the value was replaced again and again while it was read; try again"
+    raise StoreConflictError(message, locator=source.locator)
 
 
 def _fetch(source: Source) -> tuple[Version | None, Payload]:

@@ -34,7 +34,12 @@ def spool_into(
         OSError: The target cannot be written.
     """
     if isinstance(target, (str, os.PathLike)):
-        return _spool_to_path(os.fspath(target), limits, read)
+        # A link is followed, and what is no file (a device, a pipe) is written into, never replaced.
+        final = Path(target).resolve()
+        if final.is_file() or not final.exists():
+            return _spool_to_path(final, limits, read)
+        with final.open("wb") as opened:
+            return spool_into(opened, limits, read)
     with tempfile.TemporaryFile() as spool:
         count = read(lambda _, value: _fill(spool, value, limits))
         spool.seek(0)
@@ -42,8 +47,7 @@ def spool_into(
     return count
 
 
-def _spool_to_path(path: str, limits: Limits, read: Callable[[Callable[[Lead, Payload], int]], int]) -> int:
-    final = Path(path).absolute()
+def _spool_to_path(final: Path, limits: Limits, read: Callable[[Callable[[Lead, Payload], int]], int]) -> int:
     handle, private = tempfile.mkstemp(prefix=f".{final.name[:64]}.", suffix=".partial", dir=final.parent)
     try:
         with os.fdopen(handle, "wb", buffering=0) as spool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO, Union
 
 from lamella.errors import InvalidValueError, LimitExceededError
 from lamella.flow.edge import caller_source
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamSource", "gather", "segments"]
 
-StreamSource = Union[BinaryIO, Iterable[Segment], Segment]
+StreamSource = Union[BinaryIO, Iterable[Segment], Segment]  # noqa: UP007 - evaluated at run time on Python 3.10
 """What a caller may hand in: an open binary file, pieces of bytes, or bytes."""
 
 

@@ -101,7 +101,7 @@ def unarmour(text: str) -> bytes:
 def _record(body: str) -> KeyringRecord:
     try:
         fields = _BODY.decode(unarmour(body))
-    except ValueError:  # msgspec's own errors are ValueErrors.
+    except (msgspec.MsgspecError, ValueError):
         fields = None
     # Raised out here, because the decoder's error would carry what it read as its context.
     if fields is None:

@@ -66,21 +66,25 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
 
     Raises:
         IntegrityError: It is no JSON, so it is not what was written.
-        LimitExceededError: It is nested more deeply than this Python reads.
+        LimitExceededError: It is nested more deeply, or has more digits in a number, than this Python reads.
     """
     try:
         if len(text) < _LONG_TEXT_BYTES:
             return _DECODER.decode(text)
         with _collector_paused():
             return _DECODER.decode(text)
-    except (UnicodeError, RecursionError, ValueError):  # msgspec's own errors are ValueErrors.
+    except (msgspec.MsgspecError, RecursionError, ValueError):
         pass
     try:
         return json.loads(str(text, "utf-8"), parse_constant=_refuse_constant, parse_float=_finite)
     except RecursionError:
         raise LimitExceededError("the value is nested more deeply than this Python reads") from None
-    except ValueError:
+    except (UnicodeDecodeError, json.JSONDecodeError, ArithmeticError):
         pass
+    except ValueError:
+        raise LimitExceededError(
+            "the value has an integer of more digits than sys.set_int_max_str_digits allows"
+        ) from None
     # Raised out here, because the error of json holds the document and would stay as the context.
     raise IntegrityError
 
@@ -114,7 +118,7 @@ def _dump_plain(value: object) -> bytes | None:
     """Encode exact JSON types fast; None where only the standard library decides (a lone surrogate, a huge int)."""
     try:
         return _ENCODER.encode(value)
-    except (UnicodeError, RecursionError, ValueError):
+    except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
 
 
@@ -180,11 +184,11 @@ def _collector_paused() -> Iterator[None]:
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(name)
+    raise ArithmeticError(name)
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if math.isinf(number):
-        raise ValueError
+        raise ArithmeticError
     return number

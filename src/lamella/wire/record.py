@@ -44,7 +44,7 @@ class RecordType(Generic[T]):
         """
         try:
             fields = self._decode(raw)
-        except (ValueError, RecursionError):  # msgspec's own errors are ValueErrors.
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             raise IntegrityError from None
         if pack_record(fields) != raw:
             raise IntegrityError
