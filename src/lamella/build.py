@@ -51,7 +51,11 @@ def build_store(label: str, spec: StoreSpec, registry: Registry) -> Store:
         UnknownPluginError: No installed distribution registers the scheme.
         ConfigError: The store refuses its URL or an option.
     """
-    scheme = spec.url.partition("://")[0]
+    scheme = spec.url.partition(":")[0]
+    if scheme == "backend" and scheme not in registry.stores:
+        raise ConfigError(
+            f"{label}: a state backend is wrapped by lamella.state.LayeredStateBackend, and no store of a stack alone"
+        )
     if scheme not in registry.stores:
         raise UnknownPluginError(f"{label}: {unknown('store scheme', scheme, registry.stores)}")
     return registry.store(scheme).from_url(spec.url, spec.options)

@@ -3,7 +3,7 @@
 ```
 chain   = *( layer "|" ) end
 end     = alias / url / DQUOTE url DQUOTE       ; a url that holds "|" is quoted
-url     = scheme "://" place [ "?" option *( "&" option ) ]
+url     = scheme "://" place [ "?" option *( "&" option ) ] / "backend:" class
 option  = name "=" value                        ; percent-encoded, as in any query
 layer   = name [ "(" [ setting *( "," setting ) ] ")" ]
 setting = [ name "=" ] ( word / DQUOTE *quoted DQUOTE )
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 _NAME = r"[A-Za-z][A-Za-z0-9_-]*"
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://|backend:")
 _LAYER = re.compile(rf"({_NAME})\s*(?:\((.*)\))?", re.DOTALL)
 _SETTING = re.compile(rf'(?:({_NAME})\s*=\s*)?(?:"([^"]*)"|([^\s|(),="]+))')
 _WORD = re.compile(r'[^\s|(),="]+')

@@ -40,6 +40,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "keys.min_epoch": 0,
     **{f"policy.{each.name}": each.default for each in fields(Policy)},
     **{f"limits.{each.name}": each.default for each in fields(Limits)},
+    "workers.state_backend": "",
 }
 # What follows the name of another provider may be a credential.
 _PLAIN_SPEC: Final = re.compile(r"file:.*|env:[A-Za-z_][A-Za-z0-9_]*", re.DOTALL)

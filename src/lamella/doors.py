@@ -28,7 +28,7 @@ __all__ = ["SETTINGS", "Given", "gather"]
 _PREFIX: Final = "LAMELLA__"
 _PATH_VARIABLE: Final = "LAMELLA__CONFIG"
 _DEFAULT_PATH: Final = "lamella.toml"
-_TABLES: Final = ("keys", "policy", "limits", "stores")
+_TABLES: Final = ("keys", "policy", "limits", "stores", "workers")
 _STORE_PARTS: Final = 3
 
 _Read = Callable[[str, object], object]
@@ -81,6 +81,7 @@ SETTINGS: Final[Mapping[str, _Read]] = {
     **{f"policy.{field.name}": partial(parse_field, field) for field in fields(Policy)},
     "policy.accept": _parse_accept,
     **{f"limits.{field.name}": partial(parse_field, field) for field in fields(Limits)},
+    "workers.state_backend": parse_option,
 }
 """Every setting but those of the stores, and what reads it."""
 

@@ -205,3 +205,18 @@ def test_calls_at_once_have_connections_of_their_own(store):
         assert first is not second
     with store._pool.connection() as again:
         assert again in {first, second}
+
+
+def test_file_that_was_replaced_under_an_open_store_is_opened_again(tmp_path):
+    path, backup = tmp_path / "state.db", tmp_path / "backup.db"
+    store = SqliteStore(path)
+    store.put("o1/a", (b"old",))
+    store.close()
+    backup.write_bytes(path.read_bytes())
+    store.put("o1/a", (b"newer",))
+    for name in (path, *tmp_path.glob("state.db-*")):
+        name.unlink()
+    backup.rename(path)
+    assert b"".join(store.get("o1/a")[1]) == b"old"
+    store.put("o1/b", (b"after",))
+    assert b"".join(SqliteStore(path).get("o1/b")[1]) == b"after"

@@ -102,7 +102,7 @@ class SqliteStore(Store):
         self._path = Path(path).absolute()
         self._synchronous = synchronous
         self._busy_timeout_ms = busy_timeout_ms
-        self._pool = Pool(self._connect)
+        self._pool = Pool(self._connect, self._path)
 
     @classmethod
     def from_url(cls, url: str, options: Mapping[str, str]) -> Self:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 __all__ = ["Pool"]
 
@@ -29,11 +30,16 @@ class Pool:
     _pools: ClassVar[weakref.WeakSet[Pool]] = weakref.WeakSet()
     _pending_forks: ClassVar[int] = 0
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
-        """Open nothing yet; `connect` opens one."""
+    def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path) -> None:
+        """Open nothing yet; `connect` opens one to the file at `path`.
+
+        A file that was removed or replaced goes on under the connections that had it open, and what is written to them
+        nobody else sees; so a connection is lent only while its file is the one that is there.
+        """
         self._connect = connect
+        self._path = path
         self._busy = 0
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[tuple[object, sqlite3.Connection]] = []
         self._pools.add(self)
         weakref.finalize(self, _close, self._idle)
 
@@ -44,15 +50,20 @@ class Pool:
             while self._pending_forks:
                 self._gate.wait()
             self._busy += 1
-            connection = self._idle.pop() if self._idle else None
+            lent = self._idle.pop() if self._idle else None
         try:
-            connection = connection or self._connect()
-            yield connection
+            if lent is not None and lent[0] != _identify(self._path):
+                lent[1].close()
+                lent = None
+            if lent is None:
+                connection = self._connect()
+                lent = _identify(self._path), connection
+            yield lent[1]
         finally:
             with self._gate:
                 self._busy -= 1
-                if connection is not None:
-                    self._idle.append(connection)
+                if lent is not None:
+                    self._idle.append(lent)
                 self._gate.notify_all()
 
     def close(self) -> None:
@@ -83,9 +94,18 @@ class Pool:
         cls._gate.release()
 
 
-def _close(connections: list[sqlite3.Connection]) -> None:
+def _identify(path: Path) -> tuple[int, int] | None:
+    """Tell which file is at a path now."""
+    try:
+        status = os.stat(path)  # noqa: PTH116 - a path's own method costs twice as much, at every call
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _close(connections: list[tuple[object, sqlite3.Connection]]) -> None:
     while connections:
-        connections.pop().close()
+        connections.pop()[1].close()
 
 
 os.register_at_fork(

@@ -37,7 +37,7 @@ class FileKeyProvider(KeyProvider):
 
     def __init__(self, path: str | Path) -> None:
         """Name the file, without touching it."""
-        self._path = Path(path)
+        self._path = Path(path).absolute()
 
     @classmethod
     def from_spec(cls, rest: str) -> Self:

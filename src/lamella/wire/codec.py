@@ -13,16 +13,16 @@ from __future__ import annotations
 import gc
 import json
 import math
-from contextlib import contextmanager
+import os
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
 from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from lamella.limits import Limits
 
@@ -71,7 +71,7 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
     try:
         if len(text) < _LONG_TEXT_BYTES:
             return _DECODER.decode(text)
-        with _collector_paused():
+        with _CollectorPaused():
             return _DECODER.decode(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         pass
@@ -170,17 +170,28 @@ def _is_printable(number: int) -> bool:
     return True
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause the cyclic garbage collector: a fresh document has no cycles, and looking for them takes half the time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
+class _CollectorPaused:
+    """Pauses the cyclic garbage collector: a fresh document has no cycles, and looking for them takes half the time."""
+
+    pausing: ClassVar[bool] = False
+
+    def __enter__(self) -> None:
+        if gc.isenabled():
+            _CollectorPaused.pausing = True
+            gc.disable()
+
+    def __exit__(self, *_: object) -> None:
+        self.resume()
+
+    @classmethod
+    def resume(cls) -> None:
+        """Let the collector run again, also in a child that was forked meanwhile, where nobody else would."""
+        if cls.pausing:
+            cls.pausing = False
+            gc.enable()
+
+
+os.register_at_fork(after_in_child=_CollectorPaused.resume)
 
 
 def _refuse_constant(name: str) -> None:
