@@ -128,7 +128,7 @@ def start(atheris: ModuleType, one_input: Callable[[bytes], None]) -> None:
     What a layer chokes on is a finding here, although the flow would give it a name.
     """
     resource.setrlimit(resource.RLIMIT_AS, (_ADDRESS_SPACE_BYTES, _ADDRESS_SPACE_BYTES))
-    decoding._named = _unnamed  # type: ignore[method-assign]  # noqa: SLF001 - the edge is opened on purpose, see above
+    decoding._named = _unnamed  # type: ignore[assignment,method-assign]  # noqa: SLF001 - the edge is opened on purpose, see above
     for function in gc.get_objects():
         if isinstance(function, FunctionType) and str(function.__module__).partition(".")[0] in _PACKAGES:
             atheris.instrument_func(function)

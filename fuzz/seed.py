@@ -118,7 +118,7 @@ def _records(vector: dict[str, Any]) -> Iterable[bytes]:
     yield bytes([1, 0, 2]) + _block(bytes.fromhex(vector["record"])) + b'"value"'
 
 
-_MADE: Final = {
+_MADE: Final[dict[str, list[tuple[str, Callable[[dict[str, Any]], Iterable[bytes]]]]]] = {
     "ref": [("ref", _text("ref")), ("object", _text("ref"))],
     "manifest": [("manifest", _text("text"))],
     "envelope": [("envelope", _bytes("object"))],

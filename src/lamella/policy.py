@@ -93,11 +93,12 @@ def hold_floor(ref_strengths: Sequence[int], object_strengths: Sequence[int]) ->
     Raises:
         ManifestRefusedError: The object lacks a seal that the ref promises, or the ref has none.
     """
+    if not ref_strengths:
+        raise ManifestRefusedError(
+            "the ref promises no seal, and the object was written again with other layers; use the ref of that write"
+        )
     promised = sorted(ref_strengths, reverse=True)
     found = sorted(object_strengths, reverse=True)[: len(promised)]
-    if promised and len(found) == len(promised) and all(map(int.__ge__, found, promised)):
+    if len(found) == len(promised) and all(map(int.__ge__, found, promised)):
         return
-    raise ManifestRefusedError(
-        "the object is sealed more weakly than its ref promises, or the ref promises no seal and names other layers; "
-        "write the value again"
-    )
+    raise ManifestRefusedError("the object is sealed more weakly than its ref promises; write the value again")

@@ -88,6 +88,9 @@ def test_unknown_option_is_refused_and_the_known_ones_are_named(kind, url, known
         (S3ObjectStore, "s3://x", {"access_key_id": "id"}, "secret_access_key"),
         (S3ObjectStore, "s3://x", {"secret_access_key": "canary-secret"}, "access_key_id"),
         (S3ObjectStore, "s3://x", {"endpoint": "http://host", **_KEYS}, "allow_http"),
+        (S3ObjectStore, "s3://x", {"endpoint": "minio:9000", **_KEYS}, "begins with https://"),
+        (S3ObjectStore, "s3://x/../y", {}, "component of the prefix"),
+        (S3ObjectStore, "s3://x/a//b", {}, "component of the prefix"),
     ],
 )
 def test_bad_value_is_refused_with_the_fix(kind, url, options, fix):

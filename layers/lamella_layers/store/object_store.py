@@ -47,7 +47,7 @@ class S3ObjectStore(ObstoreStore):
         """Name the bucket and the folder in it; what is not given, the AWS environment gives.
 
         Raises:
-            ConfigError: There is no bucket, half a credential, or an endpoint without TLS that is not allowed.
+            ConfigError: There is no bucket, half a credential, or an endpoint or prefix that cannot be used.
         """
         super().__init__()
         if not bucket:
@@ -56,8 +56,13 @@ class S3ObjectStore(ObstoreStore):
             raise ConfigError("s3 store: give both access_key_id and secret_access_key, or neither")
         if endpoint is not None and endpoint.startswith("http://") and not allow_http:
             raise ConfigError("s3 store: the endpoint has no TLS; use https, or set allow_http = true")
+        if endpoint is not None and not endpoint.startswith(("https://", "http://")):
+            raise ConfigError("s3 store: the endpoint is a URL that begins with https://")
+        folder = prefix.strip("/")
+        if folder and not {"", ".", ".."}.isdisjoint(folder.split("/")):
+            raise ConfigError("s3 store: a component of the prefix is empty, '.' or '..'; remove it")
         self._bucket = bucket
-        self._prefix = prefix.strip("/") or None
+        self._prefix = folder or None
         self._allow_http = allow_http
         given = {
             "region": region,

@@ -7,6 +7,7 @@ from lamella.testing.faulty_store import FaultyStore
 from lamella.testing.key_provider_contract import KeyProviderContract
 from lamella.testing.layer_contract import LayerContract
 from lamella.testing.split_layer_contract import SplitLayerContract
+from lamella.testing.state_backend_contract import StateBackendContract
 from lamella.testing.store_contract import StoreContract
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "KeyProviderContract",
     "LayerContract",
     "SplitLayerContract",
+    "StateBackendContract",
     "StoreContract",
     "layer_context",
 ]

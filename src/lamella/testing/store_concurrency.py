@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
-from lamella.errors import ForkedProcessError, LamellaError, ObjectNotFoundError, StoreConflictError
+from lamella.errors import ForkedProcessError, ObjectNotFoundError, StoreConflictError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import ABSENT
+from lamella.testing.children import in_children
 from lamella.testing.store_objects import any_locator, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.connection import Connection
 
     from lamella.protocols.store import Store
 
@@ -27,7 +25,6 @@ _THREADS = 6
 _INCREMENTS = 12
 _PROCESSES = 3
 _REWRITES = 24
-_CHILD_SECONDS = 120
 
 
 def _create(store: Store, locator: str, body: bytes) -> bool:
@@ -48,35 +45,6 @@ def _increment(store: Store, locator: str) -> None:
         except StoreConflictError:
             continue
         done += 1
-
-
-def _report(call: Callable[[], object], end: Connection) -> None:
-    try:
-        end.send(call())
-    except LamellaError as error:
-        end.send(error)
-
-
-def _in_children(*calls: Callable[[], object]) -> list[object]:
-    """Run each call in a forked child of its own, all at once, and return what each returned or raised."""
-    context = multiprocessing.get_context("fork")
-    running = []
-    for call in calls:
-        ours, theirs = context.Pipe(duplex=False)
-        child = context.Process(target=_report, args=(call, theirs), daemon=True)
-        with warnings.catch_warnings():
-            # From Python 3.12 on, a fork beside threads warns; that it works is what is being proved.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child.start()
-        theirs.close()
-        running.append((child, ours))
-    results: list[object] = []
-    for child, ours in running:
-        results.append(ours.recv() if ours.poll(_CHILD_SECONDS) else TimeoutError("the child hangs"))
-        child.kill()
-        child.join()
-        ours.close()
-    return results
 
 
 class ConcurrencyContract:
@@ -185,7 +153,7 @@ class ConcurrencyContract:
             store.put(locator, (b"child",))
             return before + read(store, locator)
 
-        (result,) = _in_children(child)
+        (result,) = in_children(child)
         if not store.fork_safe:
             assert isinstance(result, ForkedProcessError)
             return
@@ -197,14 +165,14 @@ class ConcurrencyContract:
     ) -> None:
         locator = any_locator()
         store.put(locator, (b"parent",))
-        (result,) = _in_children(lambda: read(reopen(), locator))
+        (result,) = in_children(lambda: read(reopen(), locator))
         assert result == b"parent" if store.fork_safe else isinstance(result, ForkedProcessError)
 
     def test_forked_processes_lose_no_conditional_update(self, store: Store) -> None:
         if store.conditional_put and store.fork_safe:
             locator = any_locator()
             store.put(locator, (b"0",))
-            results = _in_children(*[lambda: _increment(store, locator)] * _PROCESSES)
+            results = in_children(*[lambda: _increment(store, locator)] * _PROCESSES)
             assert results == [None] * _PROCESSES
             assert read(store, locator) == (b"%d" % (_PROCESSES * _INCREMENTS) if self.shared else b"0")
 
@@ -227,7 +195,7 @@ class ConcurrencyContract:
             with ThreadPoolExecutor(_THREADS) as pool:
                 writers = [pool.submit(rewrite, locator) for locator in locators]
                 try:
-                    results = _in_children(*[child] * _PROCESSES)
+                    results = in_children(*[child] * _PROCESSES)
                 finally:
                     writing = False
                 assert [writer.result() in {b"busy", b"child"} for writer in writers] == [True] * _THREADS
