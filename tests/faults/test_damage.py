@@ -18,7 +18,7 @@ ORDERS = (BEST, "cobblestone256 | zstd | chunk", "chunk | zstd | padme | cobbles
 SPLITTING = (BEST, "cobblestone256 | zstd | chunk", "chunk | zstd | padme | cobblestone256")
 ADDRESS = Address(TaskScope("dag", "run", "task"), "key")
 SMALL = {"cursor": 12345}
-SPLIT_BYTES = 2 * 65_536 + 100
+SPLIT_BYTES = 65_536 + 100
 
 
 class Damage:
@@ -100,7 +100,7 @@ def test_every_changed_byte_of_a_head_and_a_short_part_is_refused(build, order):
     read = _streamed(damage.stack)
     assert read(ref) == noise(SPLIT_BYTES)
     parts = sorted(each.locator for each in damage.inner.list("p1/"))
-    assert len(parts) >= 3
+    assert len(parts) >= 2
     for locator in (damage.stack.engine.place(ADDRESS).head, parts[-1]):
         body = damage.body(locator)
         step = max(1, len(body) // 400)
@@ -113,7 +113,7 @@ def test_changed_bytes_of_long_parts_are_refused(build, order):
     damage = Damage(build, order)
     ref = damage.stack.put_stream(ADDRESS, [noise(SPLIT_BYTES)])
     read = _streamed(damage.stack)
-    for part in sorted(each.locator for each in damage.inner.list("p1/"))[:2]:
+    for part in sorted(each.locator for each in damage.inner.list("p1/"))[:-1]:
         body = damage.body(part)
         edges = {*range(64), *range(len(body) - 64, len(body)), *range(0, len(body), 997), 16_384, 16_440}
         for at in edges:

@@ -94,7 +94,7 @@ def test_ref_without_a_seal_binds_the_object_to_its_very_layers(build):
     stack = build("zstd", store)
     ref = stack.put(ADDRESS, 1)
     build("padme", store).put(ADDRESS, 2)
-    with pytest.raises(ManifestRefusedError, match="write the value again"):
+    with pytest.raises(ManifestRefusedError, match="use the ref of that write"):
         stack.get(ref)
 
 

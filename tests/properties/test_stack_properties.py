@@ -50,6 +50,7 @@ def test_any_value_comes_back_through_any_order(build, value, filling, order):
 def test_any_stream_comes_back_through_any_order(build, filling, order, piece_bytes, said):
     make, size_bytes = filling
     stream = make(size_bytes)
+    piece_bytes = max(piece_bytes, size_bytes // 200)
     pieces = [stream[start : start + piece_bytes] for start in range(0, size_bytes, piece_bytes)]
     stack = build(order)
     ref = stack.put_stream(ADDRESS, pieces, size_bytes if said else None)

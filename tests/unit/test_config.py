@@ -126,6 +126,8 @@ def test_every_setting_can_be_given_in_a_file(write):
         url = "sqlite:///state.db"
         [stores.aliases]
         old = "main"
+        [workers]
+        state_backend = "lamella.state.LayeredStateBackend"
     """)
     config = _load()
     assert config.layers == (LayerSpec("zstd", (("level", "5"),)), LayerSpec("chunk", (("part_bytes", "8MiB"),)))

@@ -45,8 +45,10 @@ def commit(engine: Engine, place: Place, envelope: bytes, head: HeadRecord) -> N
     try:
         _require_parts(store, place, head)
     except StoreConflictError:
-        delete_version(engine, store, place, head.generation)
-        raise
+        if current_generation(engine, store, place)[1] == head.generation:
+            delete_version(engine, store, place, head.generation)
+            raise
+        # It was the value, and a newer one or an erasure took its place since: written again, it would undo that.
     if replaced is not None:
         remove_generation(store, place, replaced)
 
