@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import nullcontext
 
 import pytest
 
@@ -191,7 +192,9 @@ def test_value_that_is_erased_while_it_is_written_is_gone_or_whole(build, kind, 
     other = build(ORDERS[1], inner)
     target = ADDRESS if erase == "delete" else ADDRESS.scope
     stack = build(ORDERS[1], Meddling(inner, method, lambda: getattr(other, erase)(target), number))
-    with pytest.raises(StoreConflictError, match="write it again"):
+    # What is erased after the commit was written first; before it, the writer has to say that nothing was.
+    committed = (method, number) == ("list", 2)
+    with nullcontext() if committed else pytest.raises(StoreConflictError, match="write it again"):
         stack.put_stream(ADDRESS, [SPLIT])
     assert _read(other) is None
     assert _locators(inner) == []
