@@ -5,7 +5,7 @@
 | byte | which order of layers |
 | byte | bits 0 to 5: 0 the payload is a value, put behind its lead; n it enters at layer n - 1, not beyond the seal |
 | | bits 6 and 7: the size of the pieces in which the store serves |
-| byte | the number of parts, 0 for a whole object |
+| byte | modulo 17, the number of parts, 0 for a whole object |
 | block | the head record; the true one where it is empty |
 | rest | the payload |
 """
@@ -40,7 +40,8 @@ ORDERS = (
     "zstd.1+padme.1+chunk.1",
     "-",
 )
-_CUTS = (0, 1, 61, 4096)
+_CUTS = (0, 7, 61, 4096)
+_MAX_PARTS = 16
 _GENERATION = bytes(range(16))
 
 
@@ -56,7 +57,7 @@ _FACTS = _facts()
 
 def one_input(data: bytes) -> None:
     fields = Fields(data)
-    manifest, depth, count = ORDERS[fields.byte() % len(ORDERS)], fields.byte(), fields.byte()
+    manifest, depth, count = ORDERS[fields.byte() % len(ORDERS)], fields.byte(), fields.byte() % (_MAX_PARTS + 1)
     record, payload = fields.block(), fields.rest()
     plan = SEALED.engine.plan_of(manifest)
     facts = tuple(_FACTS._replace(position=position) for position in plan.seal_positions)

@@ -136,12 +136,10 @@ def test_object_of_too_many_parts_is_refused(on_moto):
 
 
 def test_missing_obstore_names_the_extra(tmp_path, monkeypatch):
-    for name in [name for name in sys.modules if name.partition(".")[0] == "obstore"]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "obstore", None)
-    for store in (FileObjectStore(tmp_path), S3ObjectStore("bucket")):
+    monkeypatch.setattr("lamella_layers.store.obstore_store.find_spec", lambda name: None)
+    for make in (lambda: FileObjectStore(tmp_path), lambda: S3ObjectStore("bucket")):
         with pytest.raises(ConfigError, match=r"lamella\[s3\]"):
-            store.get(_LOCATOR)
+            make()
 
 
 def test_folder_that_cannot_be_made_is_a_store_error(tmp_path):

@@ -220,3 +220,13 @@ def test_file_that_was_replaced_under_an_open_store_is_opened_again(tmp_path):
     assert b"".join(store.get("o1/a")[1]) == b"old"
     store.put("o1/b", (b"after",))
     assert b"".join(SqliteStore(path).get("o1/b")[1]) == b"after"
+
+
+def test_file_to_which_somebody_added_a_trigger_is_refused(tmp_path):
+    store = SqliteStore(tmp_path / "state.db")
+    store.put("o1/a", (b"kept",))
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "state.db")) as connection:
+        connection.execute("CREATE TRIGGER gone AFTER INSERT ON objects BEGIN DELETE FROM objects; END")
+    with pytest.raises(StoreError, match="changed the schema"):
+        store.get("o1/a")

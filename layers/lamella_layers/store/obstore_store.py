@@ -9,6 +9,7 @@ import os
 import re
 from abc import abstractmethod
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -58,7 +59,13 @@ class ObstoreStore(Store):
     fork_safe: ClassVar[bool] = False
 
     def __init__(self) -> None:
-        """Open nothing yet."""
+        """Open nothing yet.
+
+        Raises:
+            ConfigError: The library that does the work is not installed.
+        """
+        if find_spec("obstore") is None:
+            raise ConfigError('s3 and file stores need obstore: pip install "lamella[s3]"')
         self._client: S3Store | LocalStore | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -147,19 +154,12 @@ class ObstoreStore(Store):
                 locator=locator,
             )
         if self._client is None:
-            obstore = _obstore()
+            from obstore import store as obstore  # noqa: PLC0415 - it starts threads, which no fork may carry along
+
             with mapped(locator):
                 self._client = self._connect(obstore)
             _OPENED_IN.add(os.getpid())
         return self._client
-
-
-def _obstore() -> Any:  # noqa: ANN401 - a module that may be missing
-    try:
-        from obstore import store  # noqa: PLC0415 - an optional dependency
-    except ImportError as error:
-        raise ConfigError('s3 and file stores need obstore: pip install "lamella[s3]"') from error
-    return store
 
 
 def _version(facts: Any) -> Version:  # noqa: ANN401 - obstore's types exist for type checkers only

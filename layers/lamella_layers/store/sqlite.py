@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 import time
-from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Union
 
-from lamella.errors import ConfigError, LimitExceededError, StoreError, StoreUnavailableError
+from lamella.errors import ConfigError, LimitExceededError, StoreError
 from lamella.protocols.store import ABSENT, Store, StoredObject, Version
 from lamella_layers.store.shared import (
     check_locator,
@@ -24,6 +22,7 @@ from lamella_layers.store.shared import (
     place,
     segments,
 )
+from lamella_layers.store.sqlite_file import check_schema, create_file, failure
 from lamella_layers.store.sqlite_pool import Pool
 
 if TYPE_CHECKING:
@@ -39,21 +38,10 @@ __all__ = ["SqliteStore"]
 _Parameters = Union["tuple[object, ...]", "dict[str, object]"]
 _Rows = list[Any]
 
-_SCHEMA_VERSION: Final = 1
 _SYNCHRONOUS: Final = ("full", "normal", "off")
 _PAGE_ROWS: Final = 256
 _MAX_BUSY_TIMEOUT_MS: Final = 3_600_000
 
-# A table with row ids: without them, 8 MiB bodies were written 8 and read 6 times slower. The body stands last,
-# so that a listing does not walk through it.
-_CREATE = """
-CREATE TABLE objects (
-    locator TEXT NOT NULL PRIMARY KEY,
-    version TEXT NOT NULL,
-    modified_at REAL NOT NULL,
-    body BLOB NOT NULL
-)
-"""
 _PUT = (
     "INSERT INTO objects (locator, version, modified_at, body) VALUES (:locator, :version, :modified_at, :body) "
     "ON CONFLICT (locator) DO UPDATE SET version = :version, modified_at = :modified_at, body = :body"
@@ -140,6 +128,8 @@ class SqliteStore(Store):
         if not rows:
             raise not_found(locator)
         version, body = rows[0]
+        if not isinstance(body, bytes):
+            raise StoreError("the row holds no bytes; restore the database from a backup", locator=locator)
         return Version(version), segments(body)
 
     def delete(self, locator: str, *, if_version: Version | None = None) -> None:
@@ -189,11 +179,11 @@ class SqliteStore(Store):
                 # Fetching every row ends the transaction.
                 return cursor.fetchall(), cursor.rowcount
         except sqlite3.Error as error:
-            raise _failure(error, locator) from error
+            raise failure(error, locator) from error
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.exists():
-            _create_file(self._path)
+            create_file(self._path)
         connection = sqlite3.connect(
             f"{self._path.as_uri()}?mode=rw",
             uri=True,
@@ -203,48 +193,8 @@ class SqliteStore(Store):
         )
         try:
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-            _check_schema(connection)
+            check_schema(connection)
         except BaseException:
             connection.close()
             raise
         return connection
-
-
-def _check_schema(connection: sqlite3.Connection) -> None:
-    (schema_version,) = connection.execute("PRAGMA user_version").fetchone()
-    if schema_version != _SCHEMA_VERSION:
-        raise StoreError(
-            f"the file is no store of this release (schema {schema_version}, not {_SCHEMA_VERSION}); "
-            "upgrade Lamella, or name another file"
-        )
-
-
-def _create_file(path: Path) -> None:
-    # The file appears complete, and of mode 0600, by linking: two processes may create it at once, and closing a
-    # descriptor of a database that this process has open would drop SQLite's locks on it.
-    try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".lamella-", dir=path.parent)
-        os.close(descriptor)
-        try:
-            with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute(_CREATE)
-                connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-            with suppress(FileExistsError):
-                os.link(temporary, path)
-        finally:
-            Path(temporary).unlink()
-    except OSError as error:
-        raise StoreError("the database file cannot be created; make its folder, and let this user write it") from error
-
-
-def _failure(error: sqlite3.Error, locator: str) -> StoreError:
-    # Python 3.10 gives no error code; SQLite's messages for its codes are fixed.
-    if "lock" in str(error):
-        return StoreUnavailableError(
-            "the database is locked by another writer; try again, or raise busy_timeout_ms", locator=locator
-        )
-    return StoreError(
-        f"the database failed ({error}); check its disk, permissions and integrity, or restore it from a backup",
-        locator=locator,
-    )

@@ -77,7 +77,8 @@ def delete_version(engine: Engine, store: Store, place: Place, generation: bytes
 
 
 def _stores(engine: Engine) -> Iterator[Store]:
-    return (store for store in engine.stores.values() if not store.in_ref)
+    """Yield the stores, that of today's writes last: an older value must not outlive the newest one."""
+    return (store for store in reversed(list(engine.stores.values())) if not store.in_ref)
 
 
 def _remove_parts(engine: Engine, store: Store, kind: str, prefix: str) -> None:

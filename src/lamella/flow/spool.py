@@ -48,7 +48,7 @@ def spool_into(
 
 
 def _spool_to_path(final: Path, limits: Limits, read: Callable[[Callable[[Lead, Payload], int]], int]) -> int:
-    handle, private = tempfile.mkstemp(prefix=f".{final.name[:64]}.", suffix=".partial", dir=final.parent)
+    handle, private = tempfile.mkstemp(prefix=".lamella-", suffix=".partial", dir=final.parent)
     try:
         with os.fdopen(handle, "wb", buffering=0) as spool:
             count = read(lambda _, value: _fill(spool, value, limits))
