@@ -77,48 +77,44 @@ class _WrappedContract(StateBackendContract):
     """A backend around a plain one."""
 
     picklable = False
-    inner: ClassVar[str]
+    plain: ClassVar[type]
 
     @pytest.fixture
-    def wrapped(self, tmp_path):
-        """Give what makes the plain backend, as it would be made in another process."""
-        return partial(eval, self.inner.format(tmp_path), {each.__name__: each for each in _PLAIN})  # noqa: S307 - its own text
+    def arguments(self, tmp_path):
+        return (str(tmp_path / "plain"),) if self.plain is FileStateBackend else ()
 
     @pytest.fixture
-    def reopen(self, wrapped, keyring_file):
+    def reopen(self, arguments, keyring_file):
         keyring = Keyring.open(FileKeyProvider(keyring_file))
-        return lambda: wrap(wrapped(), _LAYERS, keyring)
+        return lambda: wrap(self.plain(*arguments), _LAYERS, keyring)
 
     @pytest.fixture
     def backend(self, reopen):
         return reopen()
 
     @pytest.fixture
-    def source(self, tmp_path, keyring_file):
+    def source(self, arguments, keyring_file):
         return (
             "from lamella.keys.keyring import Keyring\n"
             "from lamella.keys.providers import FileKeyProvider\n"
             "from lamella.state import wrap\n"
-            "from lamella.testing.plain_state_backends import *\n"
+            f"from lamella.testing.plain_state_backends import {self.plain.__name__} as Plain\n"
             f"keyring = Keyring.open(FileKeyProvider({str(keyring_file)!r}))\n"
-            f"backend = wrap({self.inner.format(tmp_path)}, {_LAYERS!r}, keyring)\n"
+            f"backend = wrap(Plain(*{arguments!r}), {_LAYERS!r}, keyring)\n"
         )
 
 
-_PLAIN = (FileStateBackend, MemoryStateBackend, StubStateBackend)
-
-
 class TestAroundMemory(_WrappedContract):
-    inner = "MemoryStateBackend()"
+    plain = MemoryStateBackend
     shared = False
 
 
 class TestAroundFiles(_WrappedContract):
-    inner = "FileStateBackend('{}')"
+    plain = FileStateBackend
 
 
 class TestAroundStubs(_WrappedContract):
-    inner = "StubStateBackend()"
+    plain = StubStateBackend
     shared = False
     keeps_text = False
 
