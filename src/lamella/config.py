@@ -43,7 +43,7 @@ _DEFAULTS: Final[Mapping[str, object]] = {
     "workers.state_backend": "",
 }
 # What follows the name of another provider may be a credential.
-_PLAIN_SPEC: Final = re.compile(r"file:.*|env:[A-Za-z_][A-Za-z0-9_]*", re.DOTALL)
+_PLAIN_SPEC: Final = re.compile(r"file:(?!.*lamella-keyring.*:).*|env:[A-Za-z_][A-Za-z0-9_]*", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

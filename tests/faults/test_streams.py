@@ -265,3 +265,25 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
     grown_mib = int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     assert grown_mib < 48
     assert (tmp_path / "target").stat().st_size == 192 * 2**20
+
+
+class Slow(io.RawIOBase):
+    """Takes ten bytes a call, as a raw pipe may."""
+
+    def __init__(self):
+        self.taken = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, segment):
+        self.taken += bytes(segment[:10])
+        return min(10, len(segment))
+
+
+def test_target_that_takes_a_few_bytes_a_call_gets_them_all(build):
+    stack = build(ORDERS[0])
+    ref = stack.put_stream(ADDRESS, [noise(1000)])
+    target = Slow()
+    assert stack.get_into(ref, target) == 1000
+    assert bytes(target.taken) == noise(1000)

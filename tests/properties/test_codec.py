@@ -197,7 +197,7 @@ def test_garbage_collector_is_as_it_was(enabled):
     was = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
     try:
-        assert _stored([{"a": 1}] * 10_000) == [{"a": 1}] * 10_000
+        assert _stored([{"a": 1}] * 200_000) == [{"a": 1}] * 200_000
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if was else gc.disable)()

@@ -25,7 +25,7 @@ def _own_folder(tmp_path, monkeypatch):
         ({"policy": {"strickt": True}}, "unknown setting 'policy.strickt'; did you mean 'policy.strict'?"),
         ({"limits": {"max_part": 1}}, "unknown setting 'limits.max_part'; did you mean 'limits.max_parts'?"),
         ({"keys": {"deplyment": "x"}}, "unknown setting 'keys.deplyment'; did you mean 'keys.deployment'?"),
-        ({"workers": {}}, "argument: unknown setting 'workers'; "),
+        ({"worker": {}}, "argument: unknown setting 'worker'; "),
         ({"Chain": "x"}, "argument: unknown setting 'Chain'; did you mean 'chain'?"),
         ({"stores": {"main": {"a.b": 1}}}, "unknown setting 'stores.main.a.b'"),
         ({"policy": True}, "policy (argument): must be a table"),
@@ -86,7 +86,7 @@ def test_configuration_that_cannot_work_is_refused_with_its_fix(settings, messag
         ({"LAMELLA__POLICY__STRIKT": "x"}, "'LAMELLA__POLICY__STRIKT'; did you mean 'LAMELLA__POLICY__STRICT'?"),
         ({"LAMELLA__CONFG": "x"}, "unknown variable 'LAMELLA__CONFG'; did you mean 'LAMELLA__CONFIG'?"),
         ({"lamella__key": "x"}, "unknown variable 'LAMELLA__KEY'; did you mean 'LAMELLA__KEYRING'"),
-        ({"LAMELLA__WORKERS__STATE_BACKEND": "x"}, "unknown variable 'LAMELLA__WORKERS__STATE_BACKEND'; did you mean "),
+        ({"LAMELLA__WORKER__STATE_BACKEND": "x"}, "unknown variable 'LAMELLA__WORKER__STATE_BACKEND'; did you mean "),
         ({"LAMELLA__STORES__MAIN": "x"}, "unknown variable 'LAMELLA__STORES__MAIN'; did you mean "),
         ({"LAMELLA__": "x"}, "unknown variable 'LAMELLA__'; did you mean "),
         ({"LAMELLA__POLICY__STRICT": "yes"}, "policy.strict (environment LAMELLA__POLICY__STRICT): must be true or"),
@@ -147,7 +147,7 @@ def test_strict_policy_refuses_what_is_a_warning_otherwise():
 @pytest.mark.parametrize(
     ("spec", "error", "message"),
     [
-        ("file:absent.keyring", KeyringError, "`lamella keygen --deployment NAME --keyring file:absent.keyring`"),
+        ("file:absent.keyring", KeyringError, "`lamella keygen --deployment NAME --keyring file:/"),
         ("env:ABSENT_KEYRING", KeyringError, "the environment variable ABSENT_KEYRING is not set"),
         ("absent.keyring", ConfigError, "a keyring spec begins with the name of a key provider, as in file:PATH"),
         ("vault:x", UnknownPluginError, "no key provider is named 'vault'; installed are: env, file"),

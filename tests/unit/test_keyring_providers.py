@@ -190,3 +190,10 @@ def test_keyring_in_the_environment_is_read_only(monkeypatch):
     monkeypatch.setenv("UNIT_KEYRING", pack(_RECORD))
     with pytest.raises(KeyringError, match="'env' are read-only"):
         EnvKeyProvider("UNIT_KEYRING").save(pack(add(_RECORD, "data", created_at=1)), replace=True)
+
+
+def test_document_where_its_path_belongs_is_refused_without_a_word_of_it():
+    document = f"lamella-keyring:1:{'A' * 40}:{'B' * 43}"
+    with pytest.raises(ConfigError, match="where its path belongs") as refused:
+        FileKeyProvider.from_spec(document)
+    assert "AAAA" not in str(refused.value)

@@ -136,7 +136,7 @@ def test_object_of_too_many_parts_is_refused(on_moto):
 
 
 def test_missing_obstore_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr("lamella_layers.store.obstore_store.find_spec", lambda name: None)
+    monkeypatch.setattr("lamella_layers.store.obstore_store.find_spec", lambda _: None)
     for make in (lambda: FileObjectStore(tmp_path), lambda: S3ObjectStore("bucket")):
         with pytest.raises(ConfigError, match=r"lamella\[s3\]"):
             make()

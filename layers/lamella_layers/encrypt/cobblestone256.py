@@ -98,7 +98,7 @@ def _encryptor(first: Segment, context: LayerContext) -> Cobblestone256Encryptor
     if facts is None:
         keys = context.keys
         key_id, wrapped_key, context.key = keys.new_value_key()
-        sealed_at = time.time_ns() // 1_000_000
+        sealed_at = max(0, time.time_ns() // 1_000_000)  # A clock before 1970 must not fail a write.
         hedge = keys.hedge(first)
         facts = FactBlock(context.position, _SUITE, _MODE_VALUE_KEY, _NO_FLAGS, key_id, wrapped_key, hedge, sealed_at)
         context.facts = facts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lamella.limits import Limits
-    from lamella.protocols.layer import Payload
+    from lamella.protocols.layer import Payload, Segment
     from lamella.wire.lead import Lead
 
 __all__ = ["spool_into"]
@@ -43,7 +42,8 @@ def spool_into(
     with tempfile.TemporaryFile() as spool:
         count = read(lambda _, value: _fill(spool, value, limits))
         spool.seek(0)
-        shutil.copyfileobj(spool, target, SEGMENT_BYTES)
+        while segment := spool.read(SEGMENT_BYTES):
+            _write_all(target, segment)
     return count
 
 
@@ -70,8 +70,16 @@ def _fill(spool: BinaryIO, value: Payload, limits: Limits) -> int:
         count += len(segment)
         if count > limits.max_stream_bytes:
             raise LimitExceededError(f"the value is longer than limits.max_stream_bytes, {limits.max_stream_bytes}")
-        rest = memoryview(segment)
         with caller_side():
-            while rest:
-                rest = rest[spool.write(rest) :]
+            _write_all(spool, segment)
     return count
+
+
+def _write_all(target: BinaryIO, segment: Segment) -> None:
+    """Write a segment to its end, since an unbuffered file takes as much as it can."""
+    rest = memoryview(segment)
+    while rest:
+        written = target.write(rest)
+        if written is None:
+            raise BlockingIOError("the target would block; open it as a blocking file")
+        rest = rest[written:]

@@ -189,7 +189,17 @@ class Keyring:
         Source: docs/format.md, "Fact block".
         """
         taken = first_segment[:_HEDGED_SEGMENT_BYTES]
-        numbers = (8, os.getpid(), 8, time.time_ns(), 8, next(_hedge_counter), 8, len(first_segment), len(taken))
+        numbers = (
+            8,
+            os.getpid(),
+            8,
+            time.time_ns() % 2**64,
+            8,
+            next(_hedge_counter),
+            8,
+            len(first_segment),
+            len(taken),
+        )
         mac = self._material.primary.hedge_mac.copy()
         mac.update(_HEDGE_FIELDS.pack(16, os.urandom(16), *numbers))
         mac.update(taken)

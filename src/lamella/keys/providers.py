@@ -48,6 +48,8 @@ class FileKeyProvider(KeyProvider):
         """
         if not rest or "\0" in rest:
             raise ConfigError("a keyring file is named as file:PATH")
+        if "lamella-keyring" in rest and rest.count(":") > 1:
+            raise ConfigError("the keyring document itself stands where its path belongs; write file:PATH")
         return cls(rest)
 
     def load(self) -> str:

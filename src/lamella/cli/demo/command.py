@@ -16,6 +16,7 @@ from lamella.cli.demo.refusals import alter_objects, alter_refs, turn_keys
 from lamella.cli.demo.report import Report
 from lamella.cli.demo.scan import all_objects, key_canaries, of_files, of_objects, scan
 from lamella.cli.demo.scene import Scene
+from lamella.cli.demo.state import show_state
 from lamella.cli.keyring_options import json_option
 from lamella.cli.picture import draw_sizes
 from lamella.cli.progress import counting
@@ -73,6 +74,7 @@ def _run(folder: Path, url: str | None, layers: str, sizes: tuple[int, int], rep
         _scan(scene, report, None if url else kept, large)
         _draw(scene, report, refs)
         _read(scene, report, refs, large, sizes[1], folder)
+        show_state(scene, report, folder)
         report.step("What is altered in the store is refused")
         alter_objects(scene, report, refs, folder)
         report.step("What is altered in a ref is refused")
