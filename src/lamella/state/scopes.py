@@ -1,0 +1,86 @@
+"""The scopes of state, read off whatever the host hands in.
+
+A host has scope classes of its own, in several copies, so they are read by attribute and never by class.
+
+Source: docs/state.md, "Scopes".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union
+
+from lamella.errors import AddressError
+from lamella.scope import NO_MAP_INDEX, AssetScope, TaskScope
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["AssetScope", "Owner", "StateScope", "TaskScope", "asset_owner", "owner_of", "owners_of", "unbound_scope"]
+
+StateScope = Union[TaskScope, AssetScope]  # noqa: UP007 - evaluated at run time on Python 3.10
+
+_ASSET_REF: Final = "lamella-asset-ref:"
+"""What an `asset_ref` becomes the URI of: a scope that neither that name nor that URI has by itself."""
+_NO_REGION: Final = "00000000-0000-0000-0000-000000000000"
+
+
+class Owner(NamedTuple):
+    """Whose value it is.
+
+    Attributes:
+        scope: The scope, as addresses have it.
+        given: The scope as the host handed it in, which a wrapped backend gets.
+        name: The `ti_id` or `asset_ref` that the host gave in place of a scope.
+    """
+
+    scope: StateScope
+    given: Any
+    name: str | None = None
+
+
+def owner_of(given: Any) -> Owner:  # noqa: ANN401 - any class with the attributes of a scope
+    """Read a scope by its attributes.
+
+    Raises:
+        AddressError: It has neither those of a task nor those of an asset, or one of them cannot be a name.
+        ValueError: It is an asset without identity.
+    """
+    if isinstance(given, (TaskScope, AssetScope)):
+        return Owner(given, given)
+    if hasattr(given, "dag_id"):
+        return Owner(_task(given), given)
+    named = {name: getattr(given, name, None) for name in ("asset_id", "name", "uri")}
+    if named["asset_id"] is None and not any(hasattr(given, name) for name in named):
+        raise AddressError(f"a scope is a task's or an asset's, not a {type(given).__name__}")
+    return Owner(AssetScope(**named), given)
+
+
+def owners_of(given: Any) -> Iterator[Owner]:  # noqa: ANN401 - any class with the attributes of a scope
+    """Yield the owner that a scope names, then those whose `asset_ref` its name or URI may have been."""
+    owner = owner_of(given)
+    yield owner
+    if isinstance(owner.scope, AssetScope):
+        for name in dict.fromkeys((owner.scope.name, owner.scope.uri)):
+            if name is not None:
+                yield asset_owner(name)
+
+
+def asset_owner(asset_ref: str) -> Owner:
+    """Return the owner for an `asset_ref`, which does not say whether it is a name or a URI."""
+    if not isinstance(asset_ref, str):
+        raise AddressError(f"asset_ref must be a str, not {type(asset_ref).__name__}")
+    scope = AssetScope(uri=_ASSET_REF + asset_ref)
+    return Owner(scope, scope, asset_ref)
+
+
+def unbound_scope(ti_id: str) -> TaskScope:
+    """Return the scope of a `ti_id` of which nobody said whose try it is."""
+    return TaskScope("", "", ti_id)
+
+
+def _task(given: Any) -> TaskScope:  # noqa: ANN401 - any class with the attributes of a scope
+    region_id = getattr(given, "region_id", None)
+    names = (given.dag_id, given.run_id, given.task_id, getattr(given, "map_index", NO_MAP_INDEX))
+    if region_id is None or str(region_id) == _NO_REGION:
+        return TaskScope(*names)
+    return TaskScope(*names, region_id=str(region_id), region_index=getattr(given, "region_index", None))

@@ -1,0 +1,193 @@
+"""Values and texts of state through a stack, whether its store keeps objects or is a wrapped backend.
+
+Source: docs/state.md, "Values and texts".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lamella.errors import ConfigError, IntegrityError, InvalidValueError, ObjectNotFoundError, RefMismatchError
+from lamella.flow.read import Source, read, read_ref
+from lamella.flow.stream import gather
+from lamella.policy import admit
+from lamella.scope import Address
+from lamella.state.inner import BackendStore, armoured, unarmoured
+from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
+from lamella.wire.ref import PREFIX, Ref
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lamella.flow.engine import Engine
+    from lamella.protocols.layer import Payload
+    from lamella.protocols.store import Store
+    from lamella.stack import Stack
+    from lamella.state.scopes import Owner, StateScope
+    from lamella.wire.lead import Lead
+
+__all__ = ["find_text", "is_ref", "keep_text", "keep_value", "load_document", "reached", "read_stored"]
+
+
+def keep_value(stack: Stack, owner: Owner, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON document
+    """Store a JSON value and return its ref; raises as `Stack.put` does."""
+    engine, address = stack.engine, Address(owner.scope, key)
+    if not isinstance(engine.store, BackendStore):
+        return stack.put(address, value)
+    body = engine.store.seal(engine, address, CODEC_JSON, dump_json(value, engine.limits))
+    return engine.ref(engine.place(address), engine.store.keep(engine, owner, key, armoured(body)))
+
+
+def read_stored(stack: Stack, kind: str, stored: Any, plain: Callable[[Any], object]) -> Any:  # noqa: ANN401 - any JSON document
+    """Return the value for which the database keeps `stored`; raises as `Stack.get` does.
+
+    What is no ref of ours is admitted as an object without a seal would be. Over a wrapped backend it may be a ref of
+    that backend's own, from before it was wrapped, so it goes to that backend's read hook.
+
+    Args:
+        stack: The stack that wrote the value.
+        kind: The kind that its ref must have.
+        stored: What the database keeps.
+        plain: Reads what is no ref.
+
+    Raises:
+        RefMismatchError: The ref is genuine but of another kind.
+        ManifestRefusedError: It is no ref, and the policy requires a seal.
+    """
+    if is_ref(stored):
+        return _read_ref(stack, kind, stored)
+    engine = stack.engine
+    admit(0, engine.plan.strongest, engine.policy)
+    return engine.store.fetch(kind, stored, "") if isinstance(engine.store, BackendStore) else plain(stored)
+
+
+def is_ref(stored: object) -> bool:
+    """Tell whether something is meant to be a ref of ours."""
+    return isinstance(stored, str) and stored.startswith(PREFIX)
+
+
+def load_document(text: object) -> Any:  # noqa: ANN401 - any JSON document
+    """Return the value of a JSON text that was stored without a ref.
+
+    Raises:
+        InvalidValueError: It is no JSON text.
+    """
+    try:
+        return load_json(text.encode()) if isinstance(text, str) else _refuse_document()
+    except (IntegrityError, UnicodeEncodeError):
+        _refuse_document()
+
+
+def keep_text(stack: Stack, address: Address, text: str) -> tuple[BackendStore, str] | None:
+    """Store a text verbatim; return a wrapped backend and the sealed text for it, where it is one that keeps it.
+
+    Raises:
+        InvalidValueError: It is no text, or cannot be encoded as UTF-8.
+        LimitExceededError: It is longer than `limits.max_value_bytes`.
+        ConfigError: The store keeps values in their refs alone.
+        StoreError: The store failed; the old text, or the new one, is there.
+    """
+    engine = stack.engine
+    if not isinstance(text, str):
+        raise InvalidValueError(f"a text is a str, not {type(text).__name__}; the write hooks take other values")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raise InvalidValueError("the text holds a lone surrogate; clean it before use") from None
+    engine.limits.check_value(len(raw))
+    if isinstance(engine.store, BackendStore):
+        return engine.store, armoured(engine.store.seal(engine, address, CODEC_RAW, raw))
+    _refuse_inline(engine)
+    stack.put_stream(address, (raw,), len(raw))
+    return None
+
+
+def reached(stack: Stack, owners: Sequence[Owner]) -> list[tuple[BackendStore, Owner]]:
+    """Return the wrapped backends of a stack, each with the owners that it knows by scope."""
+    return [
+        (store, owner)
+        for store in stack.engine.stores.values()
+        if isinstance(store, BackendStore)
+        for owner in owners
+        if store.by_scope or owner.name is None
+    ]
+
+
+def find_text(
+    stack: Stack, owners: Sequence[Owner], key: str, held: Mapping[tuple[int, StateScope], object]
+) -> str | None:
+    """Return the text that the first of several owners has, in the first store that has it; None where none has.
+
+    Args:
+        stack: The stack whose stores are looked at.
+        owners: Whose it may be.
+        key: Its key.
+        held: What wrapped backends returned, by the `id` of their store and the owner's scope.
+    """
+    _refuse_inline(stack.engine)
+    for owner in owners:
+        address = Address(owner.scope, key)
+        for store in stack.engine.stores.values():
+            if isinstance(store, BackendStore):
+                found = _wrapped_text(stack.engine, store, address, held.get((id(store), owner.scope)))
+            else:
+                found = _text(stack.engine, store, address)
+            if found is not None:
+                return found
+    return None
+
+
+def _read_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - any JSON document
+    engine = stack.engine
+    ref = engine.verify(text)
+    if ref.place.kind != kind:
+        raise RefMismatchError(f"the ref is genuine but of kind {ref.place.kind!r}; look for a row that was copied")
+    store = engine.named_store(ref.alias)
+    if isinstance(store, BackendStore) and ref.body is not None:
+        engine.admit(ref.manifest)
+        body = unarmoured(store.fetch(kind, ref.body.decode(), ref.place.head))
+        if body is None:
+            raise IntegrityError(locator=ref.place.head)
+        ref = ref._replace(body=body)
+
+    def load(lead: Lead, value: Payload) -> Any:  # noqa: ANN401 - any JSON document
+        if lead.codec != CODEC_JSON:
+            raise InvalidValueError("a text replaced the value since this ref was made; read it with `get`")
+        return load_json(gather(value, engine.limits))
+
+    return read_ref(engine, ref, load, whole=True)
+
+
+def _text(engine: Engine, store: Store, address: Address) -> str | None:
+    place = engine.place(address)
+    try:
+        return None if store.in_ref else _read_text(engine, Source(store, place, place.head))
+    except ObjectNotFoundError:
+        return None
+
+
+def _wrapped_text(engine: Engine, store: Store, address: Address, text: object) -> str | None:
+    if text is None:
+        return None
+    place = engine.place(address)
+    body = unarmoured(text)
+    if body is None:
+        admit(0, engine.plan.strongest, engine.policy)
+        return str(text)
+    return _read_text(engine, Source(store, place, place.head, Ref(engine.alias, engine.plan.manifest, place, body)))
+
+
+def _read_text(engine: Engine, source: Source) -> str:
+    def decode(_lead: Lead, value: Payload) -> str:
+        return str(gather(value, engine.limits), "utf-8")
+
+    return read(engine, source, decode, whole=True)
+
+
+def _refuse_inline(engine: Engine) -> None:
+    if engine.store.in_ref and not isinstance(engine.store, BackendStore):
+        raise ConfigError("the inline store keeps values in the refs that hooks return; `get` and `set` have none")
+
+
+def _refuse_document() -> None:
+    raise InvalidValueError("what the database holds is neither a ref nor a JSON text; write the value again")

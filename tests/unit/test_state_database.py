@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from lamella.errors import AddressError, ObjectNotFoundError, StoreError, StoreUnavailableError
+from lamella.state import NEVER_EXPIRE, AssetScope, LayeredStateBackend, StateDatabase, TaskScope
+from lamella.state import database as module
+
+_TASK = TaskScope("dag", "run", "task")
+_NOW = dt.datetime.now(dt.timezone.utc)
+_PAST, _FUTURE = _NOW - dt.timedelta(days=1), _NOW + dt.timedelta(days=1)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "rows.db"
+
+
+@pytest.fixture
+def database(path):
+    return StateDatabase(path)
+
+
+def _rows(path):
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT * FROM state").fetchall()
+
+
+_SCOPES = [
+    _TASK,
+    TaskScope("dag", "run", "task", 3),
+    TaskScope("dag", "run", "task", region_id="r", region_index=2),
+    TaskScope("dag", "run", '["task"]'),
+    AssetScope(name="5"),
+    AssetScope(uri="5"),
+    AssetScope(asset_id=5),
+]
+
+
+def test_rows_of_scopes_and_keys_that_differ_are_different_rows(database, path):
+    places = [(scope, key) for scope in _SCOPES for key in ("key", "KEY", "k\0y", "\N{SNOWMAN}", "..")]
+    for scope, key in places:
+        database.set(scope, key, f"{scope} {key}")
+    assert [database.get(scope, key) for scope, key in places] == [f"{scope} {key}" for scope, key in places]
+    assert len(_rows(path)) == len(places)
+    database.delete(*places[0])
+    assert [database.get(scope, key) is None for scope, key in places] == [True] + [False] * (len(places) - 1)
+
+
+def test_second_set_replaces_the_row_and_its_time(database, path):
+    database.set(_TASK, "key", "first", expires_at=_PAST)
+    database.set(_TASK, "key", "second")
+    assert database.get(_TASK, "key") == "second"
+    assert len(_rows(path)) == 1
+
+
+def test_clear_removes_one_map_index_or_all(database):
+    scopes = [TaskScope("dag", "run", "task", index) for index in (-1, 1, 11)]
+    others = [TaskScope("dag", "run", "task2", 1), AssetScope(name="dag")]
+    for scope in (*scopes, *others):
+        database.set(scope, "key", "row")
+    database.clear(scopes[1])
+    assert [database.get(scope, "key") for scope in scopes] == ["row", None, "row"]
+    database.clear(scopes[1], all_map_indices=True)
+    assert [database.get(scope, "key") for scope in scopes] == [None] * 3
+    assert [database.get(scope, "key") for scope in others] == ["row"] * 2
+
+
+def test_expired_row_is_not_read(database):
+    database.set(_TASK, "past", "row", expires_at=_PAST)
+    database.set(_TASK, "future", "row", expires_at=_FUTURE)
+    assert (database.get(_TASK, "past"), database.get(_TASK, "future")) == (None, "row")
+
+
+def test_retention_ends_a_row_unless_its_own_time_says_otherwise(path):
+    database = StateDatabase(path, retention=dt.timedelta(microseconds=1))
+    database.set(_TASK, "kept a moment", "row")
+    database.set(_TASK, "kept a day", "row", expires_at=_FUTURE)
+    database.set(_TASK, "kept for ever", "row", expires_at=NEVER_EXPIRE)
+    assert database.get(_TASK, "kept a moment") is None
+    assert StateDatabase(path).get(_TASK, "kept a moment") is None
+    assert [database.get(_TASK, key) for key in ("kept a day", "kept for ever")] == ["row"] * 2
+
+
+def test_cleanup_removes_what_expired_and_its_objects(build, database, path):
+    backend = LayeredStateBackend(build("zstd | padme | cobblestone256"))
+    refs = {}
+    for scope in _SCOPES:
+        hook = "asset" if isinstance(scope, AssetScope) else "task"
+        for key, end in (("past", _PAST), ("future", _FUTURE)):
+            refs[scope, key] = getattr(backend, f"serialize_{hook}_state_store_to_ref")(value=1, key=key, scope=scope)
+            database.set(scope, key, refs[scope, key], expires_at=end)
+    assert database.cleanup(backend) == len(_SCOPES)
+    assert {row[3] for row in _rows(path)} == {"future"}
+    for (_, key), ref in refs.items():
+        if key == "past":
+            with pytest.raises(ObjectNotFoundError):
+                backend.stack.get(ref)
+        else:
+            assert backend.stack.get(ref) == 1
+    assert database.cleanup(backend) == 0
+
+
+def test_cleanup_without_a_backend_removes_rows_alone(database, path):
+    database.set(_TASK, "past", "row", expires_at=_PAST)
+    assert database.cleanup() == 1
+    assert _rows(path) == []
+
+
+def test_row_that_was_set_again_survives_a_cleanup_that_had_listed_it(database, monkeypatch):
+    class Backend:
+        deleted = ()
+
+        def delete(self, *place):
+            self.deleted += (place,)
+
+        def cleanup(self):
+            database.set(_TASK, "cleaned", "row")
+
+    run = StateDatabase._run
+
+    def set_again(self, statement, values):
+        found = run(self, statement, values)
+        if statement == module._EXPIRED:
+            database.set(_TASK, "key", "new")
+        return found
+
+    database.set(_TASK, "key", "old", expires_at=_PAST)
+    monkeypatch.setattr(StateDatabase, "_run", set_again)
+    backend = Backend()
+    assert database.cleanup(backend) == 0
+    assert (database.get(_TASK, "key"), backend.deleted) == ("new", ())
+    assert database.get(_TASK, "cleaned") == "row"
+
+
+def test_threads_share_a_database_that_none_of_them_made_before(database):
+    def rewrite(number):
+        for each in range(20):
+            database.set(TaskScope("dag", "run", "task", number), "key", str(each))
+        return database.get(TaskScope("dag", "run", "task", number), "key")
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(rewrite, range(6))) == ["19"] * 6
+
+
+def test_locked_file_is_a_transient_error(database, path, monkeypatch):
+    monkeypatch.setattr(module, "_BUSY_SECONDS", 0)
+    database.set(_TASK, "key", "row")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreUnavailableError) as caught:
+            database.set(_TASK, "key", "new")
+        assert caught.value.transient
+        connection.rollback()
+    assert database.get(_TASK, "key") == "row"
+
+
+def test_file_that_cannot_be_used_is_an_error_that_says_what_to_check(tmp_path):
+    (tmp_path / "no database").write_bytes(b"no database" * 100)
+    for path in (tmp_path / "no folder" / "rows.db", tmp_path / "no database"):
+        with pytest.raises(StoreError, match="check the file") as caught:
+            StateDatabase(path).get(_TASK, "key")
+        assert not caught.value.transient
+
+
+@pytest.mark.parametrize("key", ["\ud800", 7, "k" * 5000])
+def test_key_that_cannot_be_one_is_refused(database, key):
+    with pytest.raises(AddressError):
+        database.set(_TASK, key, "row")
