@@ -14,7 +14,7 @@ from lamella.scope import Address
 from lamella.stack import Stack
 from lamella.state.backend import BaseStateBackend
 from lamella.state.inner import open_state_stack
-from lamella.state.scopes import Owner, asset_owner, owner_of, owners_of, unbound_scope
+from lamella.state.scopes import Owner, asset_owner, owner_of, owners_of, unbound_owner
 from lamella.state.thread import in_thread
 from lamella.state.values import find_text, is_ref, keep_text, keep_value, load_document, reached, read_stored
 
@@ -213,8 +213,8 @@ class LayeredStateBackend(BaseStateBackend):
         return self.stack
 
     def _task(self, ti_id: str) -> Owner:
-        scope = unbound_scope(str(ti_id))
-        return self._bound.get(str(ti_id), Owner(scope, scope, str(ti_id)))
+        owner = self._bound.get(str(ti_id))
+        return unbound_owner(str(ti_id)) if owner is None else owner
 
     def _delete(self, owners: Sequence[Owner], key: str) -> None:
         for owner in owners:

@@ -15,7 +15,7 @@ from lamella.scope import NO_MAP_INDEX, AssetScope, TaskScope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["AssetScope", "Owner", "StateScope", "TaskScope", "asset_owner", "owner_of", "owners_of", "unbound_scope"]
+__all__ = ["AssetScope", "Owner", "StateScope", "TaskScope", "asset_owner", "owner_of", "owners_of", "unbound_owner"]
 
 StateScope = Union[TaskScope, AssetScope]  # noqa: UP007 - evaluated at run time on Python 3.10
 
@@ -73,9 +73,10 @@ def asset_owner(asset_ref: str) -> Owner:
     return Owner(scope, scope, asset_ref)
 
 
-def unbound_scope(ti_id: str) -> TaskScope:
-    """Return the scope of a `ti_id` of which nobody said whose try it is."""
-    return TaskScope("", "", ti_id)
+def unbound_owner(ti_id: str) -> Owner:
+    """Return the owner for a `ti_id` of which nobody said whose try it is: a scope of its own."""
+    scope = TaskScope("", "", ti_id)
+    return Owner(scope, scope, ti_id)
 
 
 def _task(given: Any) -> TaskScope:  # noqa: ANN401 - any class with the attributes of a scope

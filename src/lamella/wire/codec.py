@@ -22,7 +22,7 @@ import msgspec
 from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection
 
     from lamella.limits import Limits
 
@@ -91,7 +91,7 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
 
 def _is_plain(value: object, limits: Limits) -> bool:
     """Tell whether only exact JSON types and finite floats occur, a level at a time in C loops."""
-    nodes: Sequence[Any] = (value,)
+    nodes: Collection[Any] = (value,)
     count = 0
     for _ in range(limits.max_nesting + 1):
         kinds = set(map(type, nodes))
@@ -101,8 +101,15 @@ def _is_plain(value: object, limits: Limits) -> bool:
             return False
         if kinds.isdisjoint(_CONTAINERS):
             return True
-        dicts = nodes if kinds == _DICTS else [node for node in nodes if type(node) is dict]
-        arrays = [] if kinds == _DICTS else [node for node in nodes if type(node) in _ARRAYS]
+        if kinds == _DICTS and len(nodes) == 1:
+            (only,) = nodes
+            if not set(map(type, only)) <= _KEYS:
+                return False
+            nodes = only.values()
+            count += len(nodes)
+            continue
+        dicts = [node for node in nodes if type(node) is dict]
+        arrays = [node for node in nodes if type(node) in _ARRAYS]
         # A shared container counts as often as it would be written, two bytes a node at least.
         count += sum(map(len, dicts)) + sum(map(len, arrays))
         limits.check_value(2 * count)
