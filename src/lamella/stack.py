@@ -6,10 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lamella.errors import (
-    ConfigError,
     InvalidValueError,
     RefMismatchError,
-    StackOrderError,
     StoreConflictError,
 )
 from lamella.flow import erase
@@ -19,11 +17,11 @@ from lamella.flow.read import read_at, read_ref
 from lamella.flow.stream import gather, segments
 from lamella.flow.write import write
 from lamella.limits import DEFAULT_LIMITS, Limits
-from lamella.order import judge_order, refuse_order
-from lamella.policy import Policy, require_fips
+from lamella.order import judge_order
+from lamella.parts import refuse_aliases, refuse_parts
+from lamella.policy import Policy
 from lamella.registry import Registry, installed_registry
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
-from lamella.wire.ref import ALIAS
 
 if TYPE_CHECKING:
     import os
@@ -80,8 +78,8 @@ class Stack:
         policy = policy or Policy()
         registry = registry or installed_registry()
         stores = {alias: store, **(others or {})}
-        _refuse_parts(layers, store, policy, limits, registry)
-        _refuse_aliases(alias, others or {}, renamed or {}, stores)
+        refuse_parts(layers, store, policy, limits, registry)
+        refuse_aliases(alias, others or {}, renamed or {}, stores)
         judge_order(layers, strict=policy.strict)
         self._engine = Engine(
             plan=plan_layers(layers, keyring, limits),
@@ -151,6 +149,23 @@ class Stack:
         """
         erase.clear(self._engine, scope, all_map_indices=all_map_indices)
 
+    def gc(self, *, older_than_seconds: float = 86_400, dry_run: bool = False) -> int:
+        """Remove parts that no value names, left by writers that died or by large values that small ones replaced.
+
+        Args:
+            older_than_seconds: How long nobody may have written to them; longer than the longest write.
+            dry_run: Count only.
+
+        Returns:
+            How many generations of parts there were.
+
+        Raises:
+            StoreError: A store failed; call again.
+        """
+        from lamella.flow.sweep import sweep  # noqa: PLC0415 - a task never sweeps
+
+        return sweep(self._engine, older_than_seconds=older_than_seconds, dry_run=dry_run)
+
     def put_stream(
         self, address: Address, source: BinaryIO | Iterable[Segment] | Segment, size_bytes: int | None = None
     ) -> str:
@@ -212,31 +227,3 @@ class Stack:
         if lead.codec != CODEC_JSON:
             raise InvalidValueError("the value was stored with put_stream and is no JSON; read it with get_into")
         return load_json(gather(value, self._engine.limits))
-
-
-def _refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits: Limits, registry: Registry) -> None:
-    if len(layers) > limits.max_layers:
-        raise StackOrderError(f"the stack has {len(layers)} layers, limits.max_layers is {limits.max_layers}")
-    for layer in layers:
-        if registry.layer(layer.name) is not type(layer):
-            raise ConfigError(f"layer {layer.name!r} is not the one that is registered, so no read could undo it")
-    refuse_order(layers, store)
-    if not policy.allow_plaintext and not any(layer.strength for layer in layers):
-        raise ConfigError(
-            "the stack has no layer that encrypts; add cobblestone256, or set policy.allow_plaintext = true"
-        )
-    if policy.require_fips:
-        require_fips()
-
-
-def _refuse_aliases(
-    alias: str, others: Mapping[str, Store], renamed: Mapping[str, str], stores: Mapping[str, Store]
-) -> None:
-    for name in (alias, *others, *renamed):
-        if not ALIAS.fullmatch(name):
-            raise ConfigError(f"store alias {name!r}: use a letter, then up to 31 of a-z, 0-9, _ and -")
-    if alias in others:
-        raise ConfigError(f"store alias {alias!r} is given twice; rename one")
-    for old, new in renamed.items():
-        if new not in stores or old in stores:
-            raise ConfigError(f"stores.aliases: {old!r} = {new!r} must lead from an unused alias to a configured store")

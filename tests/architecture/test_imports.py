@@ -18,7 +18,7 @@ LEVELS = (
     {"protocols"},
     {"wire", "registry", "keys", "policy", "order"},
     {"flow"},
-    {"stack"},
+    {"parts", "stack"},
     {"chain", "settings", "build", "doors", "config"},
     {"cli", "airflow", "state", "testing", "__init__", "__main__"},
 )

@@ -66,6 +66,7 @@ _VERBS: Final = {
     "get": "Print the value behind a ref or at an address.",
     "delete": "Remove one value.",
     "clear": "Remove every value of a scope.",
+    "gc": "Remove parts that no value names.",
     "locate": "Show where the object of an address rests.",
     "inspect": "Show what a ref or a stored object says.",
     "explain": "Draw a chain and say what it is worth.",

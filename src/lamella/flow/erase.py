@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lamella.protocols.store import Store
     from lamella.scope import Address, Scope
 
-__all__ = ["clear", "delete", "delete_version", "remove_generation"]
+__all__ = ["clear", "delete", "delete_version", "erasable_stores", "place_of_part", "remove_generation"]
 
 _PART: Final = re.compile(
     r"p1/(?P<scope>[0-9a-f]{32})/(?P<index>-1|[0-9]{1,10})/(?P<key>[0-9a-f]{32})/(?P<generation>[0-9a-f]{32})/[0-9]{8}"
@@ -37,7 +37,7 @@ def delete(engine: Engine, address: Address) -> None:
         StoreError: A store failed; call again, what is gone already is no error.
     """
     place = engine.place(address)
-    for store in _stores(engine):
+    for store in erasable_stores(engine):
         with storing(place.head):
             store.delete(place.head)
             if store.lists:
@@ -51,7 +51,7 @@ def clear(engine: Engine, scope: Scope, *, all_map_indices: bool) -> None:
         StoreError: A store failed; call again, what is gone already is no error.
     """
     heads, parts = scope_prefixes(engine.scope_id(scope), None if all_map_indices else scope.map_index)
-    for store in _stores(engine):
+    for store in erasable_stores(engine):
         if not store.lists:
             raise StoreError(f"{store.scheme}:// does not list, so a scope cannot be cleared; delete key by key")
         with storing(heads):
@@ -76,7 +76,7 @@ def delete_version(engine: Engine, store: Store, place: Place, generation: bytes
         store.delete(place.head, if_version=if_version)
 
 
-def _stores(engine: Engine) -> Iterator[Store]:
+def erasable_stores(engine: Engine) -> Iterator[Store]:
     """Yield the stores, that of today's writes last: an older value must not outlive the newest one."""
     return (store for store in reversed(list(engine.stores.values())) if not store.in_ref)
 
@@ -85,7 +85,7 @@ def _remove_parts(engine: Engine, store: Store, kind: str, prefix: str) -> None:
     """Remove listed parts, but not those of a head that was committed in the meantime."""
     kept: dict[tuple[Place, bytes], bool] = {}
     for part in store.list(prefix):
-        found = _place_of(kind, part.locator)
+        found = place_of_part(kind, part.locator)
         if found is None:  # No writer names a part so, and no reader looks for it.
             store.delete(part.locator)
             continue
@@ -98,7 +98,8 @@ def _remove_parts(engine: Engine, store: Store, kind: str, prefix: str) -> None:
             delete_version(engine, store, place, generation)
 
 
-def _place_of(kind: str, locator: str) -> tuple[Place, bytes] | None:
+def place_of_part(kind: str, locator: str) -> tuple[Place, bytes] | None:
+    """Return the place and the generation of a part, None for a locator that no writer makes."""
     match = _PART.fullmatch(locator)
     if match is None:
         return None

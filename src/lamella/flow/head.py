@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lamella.wire.head import HeadRecord
     from lamella.wire.locator import Place
 
-__all__ = ["current_generation", "open_head"]
+__all__ = ["current_generation", "named_generation", "open_head"]
 
 _MAX_HEAD_BYTES = 64 * 1024
 
@@ -51,11 +51,20 @@ def current_generation(engine: Engine, store: Store, place: Place) -> tuple[Cond
     except ObjectNotFoundError:
         return ABSENT, None
     try:
-        with decoding(place.head):
-            header, payload = read_header(stream)
-            if header.shape != HEAD:
-                return version, None
-            passage = engine.passage(engine.plan_of(header.manifest), place, header.facts)
-            return version, open_head(engine, passage, payload).generation
+        return version, named_generation(engine, place, stream)
     except (IntegrityError, RefError, KeyringError, LimitExceededError):
         return version, None
+
+
+def named_generation(engine: Engine, place: Place, stream: Payload) -> bytes | None:
+    """Return the generation that an object at a place names, None for a value that was left whole.
+
+    Raises:
+        LamellaError: It cannot be opened, so nobody can tell.
+    """
+    with decoding(place.head):
+        header, payload = read_header(stream)
+        if header.shape != HEAD:
+            return None
+        passage = engine.passage(engine.plan_of(header.manifest), place, header.facts)
+        return open_head(engine, passage, payload).generation

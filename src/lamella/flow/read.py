@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from lamella.wire.locator import Place
     from lamella.wire.ref import Ref
 
-__all__ = ["read_at", "read_ref"]
+__all__ = ["Source", "read", "read_at", "read_ref"]
 
 T = TypeVar("T")
 

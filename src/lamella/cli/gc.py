@@ -1,0 +1,27 @@
+"""`lamella gc`: remove parts that no value names."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from lamella.cli.options import stack_options
+
+if TYPE_CHECKING:
+    from lamella.cli.options import Setup
+
+__all__ = ["gc"]
+
+
+@click.command()
+@click.option("--older-than-hours", type=click.FloatRange(min=0), default=24.0, show_default=True, metavar="HOURS")
+@click.option("--dry-run", is_flag=True, help="Count only.")
+@stack_options
+def gc(*, older_than_hours: float, dry_run: bool, setup: Setup) -> None:
+    """Remove parts that no value names and nobody wrote to for HOURS; more hours than the longest write takes."""
+    with setup.stack() as stack:
+        count = stack.gc(older_than_seconds=older_than_hours * 3600, dry_run=dry_run)
+    found = "found" if dry_run else "removed"
+    click.echo(json.dumps({found: count}) if setup.as_json else f"{found} {count} generations of parts without a value")

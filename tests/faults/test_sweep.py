@@ -1,0 +1,89 @@
+"""Parts that no value names are swept; those of a value, of a young write and of an unreadable head are not."""
+
+from __future__ import annotations
+
+import pytest
+
+from lamella.keys.keyring import Keyring
+from lamella.scope import Address, AssetScope, TaskScope
+from lamella.testing.payloads import noise
+from lamella_layers.store.directory import DirectoryStore
+from lamella_layers.store.memory import MemoryStore
+
+ORDERS = ("zstd | padme | cobblestone256 | chunk", "chunk | cobblestone256")
+ADDRESSES = (Address(TaskScope("dag", "run", "task"), "key"), Address(AssetScope(name="asset"), "key"))
+SPLIT = noise(9 * 1024 * 1024)
+
+
+def _locators(store):
+    return sorted(found.locator for prefix in ("o1/", "p1/") for found in store.list(prefix))
+
+
+def _orphan(stack, store, address):
+    """Leave what a writer leaves that dies before its commit: parts without a head."""
+    before = {found.locator: b"".join(store.get(found.locator)[1]) for found in store.list("o1/")}
+    stack.put_stream(address, [SPLIT])
+    for found in list(store.list("o1/")):
+        store.delete(found.locator)
+    for locator, body in before.items():
+        store.put(locator, (body,))
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("kind", [lambda _: MemoryStore(), DirectoryStore])
+def test_parts_without_a_value_are_swept_and_those_of_a_value_stay(build, tmp_path, kind, order, address):
+    store = kind(tmp_path)
+    stack = build(order, store)
+    _orphan(stack, store, address)
+    stack.put_stream(address, [SPLIT])
+    kept = [locator for locator in _locators(store) if locator in _named(stack, store, address)]
+    assert stack.gc(older_than_seconds=0, dry_run=True) == 1
+    assert len(_locators(store)) > len(kept)
+    assert stack.gc(older_than_seconds=0) == 1
+    assert _locators(store) == kept
+    assert stack.gc(older_than_seconds=0) == 0
+
+
+def _named(stack, store, address):
+    """Give the locators that a read of the value asks for."""
+    asked = []
+    get = store.get
+    store.get = lambda locator: asked.append(locator) or get(locator)
+    try:
+        stack.get_into(stack.engine.ref(stack.engine.place(address), None), _Nowhere())
+    finally:
+        del store.get
+    return asked
+
+
+class _Nowhere:
+    def write(self, segment):
+        return len(segment)
+
+
+def test_parts_of_a_large_value_that_a_small_one_replaced_are_swept(build):
+    store = MemoryStore()
+    stack = build(ORDERS[0], store)
+    stack.put_stream(ADDRESSES[0], [SPLIT])
+    ref = stack.put(ADDRESSES[0], "small")
+    assert stack.gc(older_than_seconds=0) == 1
+    assert stack.get(ref) == "small"
+    assert [locator[:3] for locator in _locators(store)] == ["o1/"]
+
+
+def test_young_parts_may_be_those_of_a_write_in_progress(build):
+    store = MemoryStore()
+    stack = build(ORDERS[0], store)
+    _orphan(stack, store, ADDRESSES[0])
+    before = _locators(store)
+    assert stack.gc(older_than_seconds=3600) == 0
+    assert _locators(store) == before
+
+
+def test_parts_behind_a_head_that_cannot_be_opened_stay(build):
+    store = MemoryStore()
+    build(ORDERS[1], store, keyring=Keyring.ephemeral()).put_stream(ADDRESSES[0], [SPLIT])
+    before = _locators(store)
+    assert build(ORDERS[1], store).gc(older_than_seconds=0) == 0
+    assert _locators(store) == before
