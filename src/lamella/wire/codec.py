@@ -22,7 +22,7 @@ import msgspec
 from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterable
 
     from lamella.limits import Limits
 
@@ -39,6 +39,8 @@ _DECODER: Final = msgspec.json.Decoder()
 _KEYS: Final = frozenset({str})
 _ARRAYS: Final = frozenset({list, tuple})
 _DICTS: Final = frozenset({dict})
+_FLOATS: Final = frozenset({float})
+_MANY_ROWS: Final = 16
 _CONTAINERS: Final = _ARRAYS | _DICTS
 _PLAIN: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 
@@ -90,35 +92,51 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
 
 
 def _is_plain(value: object, limits: Limits) -> bool:
-    """Tell whether only exact JSON types and finite floats occur, a level at a time in C loops."""
-    nodes: Collection[Any] = (value,)
+    """Tell whether only exact JSON types and finite floats occur, many nodes at a time in C loops.
+
+    Raises:
+        LimitExceededError: The value is nested too deeply, or too large to be written within the limits.
+    """
+    pending: list[tuple[int, Collection[Any]]] = [(0, (value,))]
+    if type(value) is dict and set(map(type, value)) <= _KEYS:
+        pending = [(1, value.values())]
     count = 0
-    for _ in range(limits.max_nesting + 1):
+    while pending:
+        depth, nodes = pending.pop()
         kinds = set(map(type, nodes))
-        if not kinds <= _PLAIN:
-            return False
-        if float in kinds and not all(map(math.isfinite, [node for node in nodes if type(node) is float])):
+        if not kinds <= _PLAIN or (float in kinds and not all(map(math.isfinite, _of(nodes, kinds, _FLOATS)))):
             return False
         if kinds.isdisjoint(_CONTAINERS):
-            return True
-        if kinds == _DICTS and len(nodes) == 1:
-            (only,) = nodes
-            if not set(map(type, only)) <= _KEYS:
-                return False
-            nodes = only.values()
-            count += len(nodes)
             continue
-        dicts = [node for node in nodes if type(node) is dict]
-        arrays = [node for node in nodes if type(node) in _ARRAYS]
-        # A shared container counts as often as it would be written, two bytes a node at least.
-        count += sum(map(len, dicts)) + sum(map(len, arrays))
-        limits.check_value(2 * count)
+        if depth == limits.max_nesting:
+            raise LimitExceededError(
+                f"the value is nested deeper than limits.max_nesting, {depth}, or contains itself; flatten it"
+            )
+        dicts = _of(nodes, kinds, _DICTS)
         if not set(map(type, chain.from_iterable(dicts))) <= _KEYS:
             return False
-        nodes = [*chain.from_iterable(map(dict.values, dicts)), *chain.from_iterable(arrays)]
-    raise LimitExceededError(
-        f"the value is nested deeper than limits.max_nesting, {limits.max_nesting}, or contains itself; flatten it"
-    )
+        for rows in (list(map(dict.values, dicts)), _of(nodes, kinds, _ARRAYS)):
+            # A shared container counts as often as it would be written, two bytes a node at least.
+            count += sum(map(len, rows))
+            limits.check_value(2 * count)
+            pending += [(depth + 1, column) for column in _columns(rows)]
+    return True
+
+
+def _of(nodes: Collection[Any], kinds: set[type], wanted: frozenset[type]) -> Collection[Any]:
+    """Return the nodes of the wanted types, without looking at each where all or none of them are."""
+    if kinds.isdisjoint(wanted):
+        return ()
+    return nodes if kinds <= wanted else [node for node in nodes if type(node) in wanted]
+
+
+def _columns(rows: Collection[Collection[Any]]) -> Iterable[Collection[Any]]:
+    """Return all that the rows hold: records column by column, since those mostly are of one type each."""
+    if len(rows) < _MANY_ROWS:
+        return rows
+    if len(set(map(len, rows))) == 1:
+        return zip(*rows, strict=True)
+    return (list(chain.from_iterable(rows)),)
 
 
 def _dump_plain(value: object) -> bytes | None:
