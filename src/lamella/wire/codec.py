@@ -22,7 +22,7 @@ import msgspec
 from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from lamella.limits import Limits
 
@@ -40,7 +40,7 @@ _KEYS: Final = frozenset({str})
 _ARRAYS: Final = frozenset({list, tuple})
 _DICTS: Final = frozenset({dict})
 _FLOATS: Final = frozenset({float})
-_MANY_ROWS: Final = 16
+_FEW_ROWS, _MANY_ROWS = 16, 1024
 _CONTAINERS: Final = _ARRAYS | _DICTS
 _PLAIN: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 
@@ -115,11 +115,11 @@ def _is_plain(value: object, limits: Limits) -> bool:
         dicts = _of(nodes, kinds, _DICTS)
         if not set(map(type, chain.from_iterable(dicts))) <= _KEYS:
             return False
-        for rows in (list(map(dict.values, dicts)), _of(nodes, kinds, _ARRAYS)):
+        for rows, opened in ((dicts, dict.values), (_of(nodes, kinds, _ARRAYS), None)):
             # A shared container counts as often as it would be written, two bytes a node at least.
             count += sum(map(len, rows))
             limits.check_value(2 * count)
-            pending += [(depth + 1, column) for column in _columns(rows)]
+            pending += [(depth + 1, column) for column in _columns(rows, opened)]
     return True
 
 
@@ -130,13 +130,17 @@ def _of(nodes: Collection[Any], kinds: set[type], wanted: frozenset[type]) -> Co
     return nodes if kinds <= wanted else [node for node in nodes if type(node) in wanted]
 
 
-def _columns(rows: Collection[Collection[Any]]) -> Iterable[Collection[Any]]:
-    """Return all that the rows hold: records column by column, since those mostly are of one type each."""
-    if len(rows) < _MANY_ROWS:
-        return rows
-    if len(set(map(len, rows))) == 1:
-        return zip(*rows, strict=True)
-    return (list(chain.from_iterable(rows)),)
+def _columns(rows: Collection[Any], opened: Callable[[Any], Any] | None) -> Iterable[Collection[Any]]:
+    """Return all that the rows hold: records column by column, since those mostly are of one type each.
+
+    Very many rows are not held open at once: so many new objects would set the garbage collector going.
+    """
+    inside = rows if opened is None else map(opened, rows)
+    if len(rows) < _FEW_ROWS:
+        return inside
+    if len(rows) <= _MANY_ROWS and len(set(map(len, rows))) == 1:
+        return zip(*inside, strict=True)
+    return ([*chain.from_iterable(inside)],)
 
 
 def _dump_plain(value: object) -> bytes | None:
