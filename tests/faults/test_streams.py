@@ -287,3 +287,13 @@ def test_target_that_takes_a_few_bytes_a_call_gets_them_all(build):
     target = Slow()
     assert stack.get_into(ref, target) == 1000
     assert bytes(target.taken) == noise(1000)
+
+
+def test_link_as_a_target_is_followed_and_stays(build, tmp_path):
+    stack = build(ORDERS[0])
+    ref = stack.put_stream(ADDRESS, [noise(1000)])
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    for _ in range(2):
+        assert stack.get_into(ref, tmp_path / "link") == 1000
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "file").read_bytes() == noise(1000)

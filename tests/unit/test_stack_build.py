@@ -155,3 +155,13 @@ def test_value_of_a_store_that_is_only_read_is_found_without_a_ref(build):
     build("cobblestone256", archive).put(address, 1)
     stack = build("cobblestone256", others={"archive": archive, "refs": InlineStore()})
     assert stack.get_at(address) == 1
+
+
+def test_read_without_a_ref_finds_no_older_value_beside_an_inline_store(build):
+    address = Address(TaskScope("dag", "run", "task"), "key")
+    older = MemoryStore()
+    build("cobblestone256", older).put(address, "old")
+    stack = build("cobblestone256", InlineStore(), others={"old": older})
+    assert stack.get(stack.put(address, "new")) == "new"
+    with pytest.raises(ConfigError, match="in their refs alone"):
+        stack.get_at(address)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from lamella.errors import StoreError
 from lamella_layers.store import files
 from lamella_layers.store.directory import DirectoryStore
 
@@ -170,3 +171,32 @@ def test_versions_differ_on_a_file_system_of_whole_seconds(store, monkeypatch):
     monkeypatch.setattr(os, "utime", lambda path, ns: set_time(path, ns=(0, 0 * ns[1])))
     versions = [store.put(_LOCATOR, (bytes((first,)) + bytes(100_000),)) for first in range(20)]
     assert len(set(versions)) == len(versions)
+
+
+def test_planted_link_leads_nobody_out_of_the_store(tmp_path):
+    store = DirectoryStore(tmp_path / "store")
+    store.put("o1/scope/-1/key", (b"value",))
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "passwd").write_bytes(b"theirs")
+    (tmp_path / "store" / "o1" / "planted").symlink_to(victim)
+    with pytest.raises(StoreError, match="is a link"):
+        list(store.list("o1/planted/"))
+    with pytest.raises(StoreError, match="is a link"):
+        store.delete("o1/planted/passwd")
+    assert (victim / "passwd").read_bytes() == b"theirs"
+
+
+def test_planted_pipe_blocks_no_read(tmp_path):
+    store = DirectoryStore(tmp_path)
+    (tmp_path / "o1").mkdir()
+    os.mkfifo(tmp_path / "o1" / "pipe")
+    with pytest.raises(StoreError):
+        store.get("o1/pipe")
+
+
+def test_file_of_another_program_is_no_object(tmp_path):
+    store = DirectoryStore(tmp_path)
+    store.put("o1/key", (b"value",))
+    (tmp_path / "o1" / "Thumbs.db").write_bytes(b"")
+    assert [found.locator for found in store.list("o1/")] == ["o1/key"]

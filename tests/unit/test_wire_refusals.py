@@ -7,7 +7,7 @@ import pytest
 from lamella.errors import ConfigError, IntegrityError, LimitExceededError
 from lamella.limits import DEFAULT_LIMITS, Limits
 from lamella.scope import Address, TaskScope
-from lamella.wire.codec import load_json
+from lamella.wire.codec import dump_json, load_json
 from lamella.wire.head import HeadRecord, pack_head, unpack_head
 from lamella.wire.lead import Lead
 from lamella.wire.record import pack_record
@@ -63,3 +63,11 @@ def test_device_is_written_into_and_never_replaced(build, tmp_path):
     assert stack.get_into(ref, link) == 29
     assert link.is_symlink()
     assert (tmp_path / "file").read_bytes() == b"whole bytes are a source, too"
+
+
+def test_shared_containers_count_as_often_as_they_would_be_written():
+    value = [0]
+    for _ in range(40):
+        value = [value, value]
+    with pytest.raises(LimitExceededError):
+        dump_json(value, Limits(max_value_bytes=1024 * 1024))
