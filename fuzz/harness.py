@@ -113,7 +113,7 @@ def ragged(data: bytes) -> list[Segment]:
     return cut(data, max(1 + len(data) % 61, len(data) // 256))
 
 
-def decode_both_ways(layer: BytesLayer, encoded: bytes, context: Callable[[], LayerContext]) -> Any:  # noqa: ANN401
+def decode_both_ways(layer: BytesLayer, encoded: bytes, context: Callable[[], LayerContext]) -> Any:  # noqa: ANN401 - the bytes, or that they were refused
     """Decode as a whole and as streams, and return the plain bytes or `REFUSED`, on which all have to agree."""
     whole = refused(layer.decode_whole, encoded, context())
     for pieces in ([encoded], [b"", *ragged(encoded)]):

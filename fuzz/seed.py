@@ -109,7 +109,7 @@ def _values(vector: dict[str, Any]) -> Iterable[bytes]:
     yield bytes([1, 0x40, 3]) + _block(b"") + text
 
 
-def _entering(order: int, layer: int, make: Callable[[dict[str, Any]], Iterable[bytes]]) -> Any:  # noqa: ANN401
+def _entering(order: int, layer: int, make: Callable[[dict[str, Any]], Iterable[bytes]]) -> Any:  # noqa: ANN401 - a function of a vector
     """Give what a layer of an order gets to decode, or what the first one gives."""
     return lambda vector: [bytes([order, layer + 1, 0]) + _block(b"") + payload for payload in make(vector)]
 

@@ -32,7 +32,7 @@ def commit(engine: Engine, place: Place, envelope: bytes, head: HeadRecord) -> N
     version, replaced = current_generation(engine, store, place)
     for _ in range(_COMMIT_TRIES):
         try:
-            version = store.put(place.head, (envelope,), if_version=version if store.conditional_put else None)
+            store.put(place.head, (envelope,), if_version=version if store.conditional_put else None)
             break
         except StoreConflictError:
             version, current = current_generation(engine, store, place)
