@@ -12,6 +12,7 @@ LamellaError
 │   ├── UnsupportedRefVersionError    written by a newer release
 │   ├── RefTagError                   forged or altered
 │   ├── RefMismatchError              genuine, but of another address or kind than was asked for
+│   ├── UnsealedValueError            the host returned a value that did not come through a ref
 │   └── ManifestRefusedError          genuine, but the local policy does not admit its layers
 ├── KeyringError                      the keyring cannot be read, verified or used
 │   ├── KeyVersionNotFoundError       unknown, disabled or destroyed key
@@ -53,6 +54,7 @@ __all__ = [
     "StoreError",
     "StoreUnavailableError",
     "UnknownPluginError",
+    "UnsealedValueError",
     "UnsupportedRefVersionError",
 ]
 
@@ -130,6 +132,10 @@ class RefTagError(RefError):
 
 class RefMismatchError(RefError):
     """A genuine ref of another address or kind than the caller asked for."""
+
+
+class UnsealedValueError(RefError):
+    """A value that the host returned without a ref: nobody sealed it, and anybody may have planted it."""
 
 
 class ManifestRefusedError(RefError):

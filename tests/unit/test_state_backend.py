@@ -253,7 +253,7 @@ def _task_like(**fields):
         (_task_like(region_id=None, region_index=2), _TASK),
         (
             _task_like(map_index=3, region_id=uuid.UUID(int=5), region_index=2),
-            TaskScope("dag", "run", "task", 3, region_id=str(uuid.UUID(int=5)), region_index=2),
+            TaskScope("dag", "run", "task", 2, region_id=str(uuid.UUID(int=5))),
         ),
         (SimpleNamespace(name="x"), AssetScope(name="x")),
         (SimpleNamespace(asset_id=None, name=None, uri="x"), AssetScope(uri="x")),

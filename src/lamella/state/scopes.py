@@ -80,8 +80,10 @@ def unbound_owner(ti_id: str) -> Owner:
 
 
 def _task(given: Any) -> TaskScope:  # noqa: ANN401 - any class with the attributes of a scope
-    region_id = getattr(given, "region_id", None)
-    names = (given.dag_id, given.run_id, given.task_id, getattr(given, "map_index", NO_MAP_INDEX))
+    names, region_id = (given.dag_id, given.run_id, given.task_id), getattr(given, "region_id", None)
+    map_index = getattr(given, "map_index", NO_MAP_INDEX)
     if region_id is None or str(region_id) == _NO_REGION:
-        return TaskScope(*names)
-    return TaskScope(*names, region_id=str(region_id), region_index=getattr(given, "region_index", None))
+        return TaskScope(*names, map_index)
+    # In a region the host stores by the region's own index, and clears all of them as "all map indices".
+    region_index = getattr(given, "region_index", None)
+    return TaskScope(*names, map_index if region_index is None else region_index, region_id=str(region_id))
