@@ -37,7 +37,10 @@ def refuse_order(layers: Sequence[Layer], store: Store) -> None:
     if len(splits) > 1:
         raise StackOrderError(f"a stack splits once at most, this one by {' and '.join(splits)}; remove one")
     if splits and store.in_ref:
-        raise StackOrderError(f"{store.scheme}:// keeps the value in the ref, which has no parts; remove {splits[0]}")
+        raise StackOrderError(
+            f"{splits[0]} makes parts, but the store {store.scheme!r} takes each value whole, as one object "
+            f"with one ref; remove {splits[0]}"
+        )
     if splits and not store.lists:
         raise StackOrderError(
             f"{splits[0]} needs a store that lists, or a delete could not find the parts; "

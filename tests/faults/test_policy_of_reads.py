@@ -17,6 +17,7 @@ from lamella.errors import (
     ObjectNotFoundError,
 )
 from lamella.keys import edit
+from lamella.keys.document import pack, unpack
 from lamella.keys.keyring import Keyring
 from lamella.policy import Accept, Policy
 from lamella.registry import installed_registry
@@ -216,6 +217,29 @@ def test_disabled_key_is_not_used_although_it_was_used_a_moment_ago(build):
     assert build(ORDER, store, keyring=Keyring(rotated)).get(ref) == 1
     with pytest.raises(KeyVersionNotFoundError, match="disabled"):
         build(ORDER, store, keyring=Keyring(edit.disable(rotated, old))).get(ref)
+
+
+@pytest.mark.parametrize("store", [MemoryStore(), InlineStore()], ids=lambda store: store.scheme)
+def test_copy_from_before_an_erasure_opens_no_more_once_its_data_key_is_destroyed(build, store):
+    record = edit.add(edit.keygen("policy", created_at=1), "data", created_at=2)
+    old, new = (each.key_id for each in record.keys if each.role == "data")
+    order = "cobblestone256" if store.in_ref else ORDER
+    before = build(order, store, keyring=Keyring(record))
+    ref = before.put(ADDRESS, 1)
+    head = before.engine.place(ADDRESS).head
+    copied = None if store.in_ref else b"".join(store.get(head)[1])
+    before.delete(ADDRESS)
+    document = pack(edit.destroy(edit.disable(edit.promote(record, new), old), old))
+    after = build(order, store, keyring=Keyring(unpack(document)))
+    if copied:
+        store.put(head, (copied,))
+    assert before.get(ref) == 1
+    with pytest.raises(KeyVersionNotFoundError, match=f"{old.hex()} is destroyed"):
+        after.get(ref)
+    if copied:
+        store.put(head, (copied.replace(old, new),))
+        with pytest.raises(IntegrityError):
+            after.get(ref)
 
 
 def test_planted_plaintext_at_the_head_is_never_a_value(build):

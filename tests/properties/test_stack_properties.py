@@ -110,6 +110,22 @@ def test_compression_sealed_without_padding_is_a_warning_that_asks_for_padme():
     assert said.endswith("zstd | padme | cobblestone256")
 
 
+@pytest.mark.parametrize("order", ["padme | cobblestone256", BEST])
+@pytest.mark.parametrize("sizes_bytes", [range(60), range(9_900, 10_100), range(66_000, 66_900, 9)], ids=str)
+def test_streams_of_one_padded_size_are_stored_in_objects_of_one_size(build, order, sizes_bytes):
+    def stored(order):
+        stack = build(order)
+        sizes = set()
+        for size_bytes in sizes_bytes:
+            stack.put_stream(ADDRESS, [noise(size_bytes)])
+            rows = [row for prefix in ("o1/", "p1/") for row in stack.engine.store.list(prefix)]
+            sizes.add(tuple(sorted(row.size_bytes for row in rows)))
+        return sizes
+
+    assert len(stored(order)) == 1
+    assert len(stored(order.replace("padme | ", ""))) == len(sizes_bytes)
+
+
 SCOPES = (
     TaskScope("dag", "run", "task"),
     TaskScope("dag", "run", "task", 3),

@@ -177,6 +177,16 @@ def test_another_key_or_binding_is_refused_at_the_header(implementation, key, co
 
 
 @every_implementation
+def test_message_that_commits_to_another_key_is_refused_under_either(implementation):
+    sealed = seal(implementation, [b"plain"])
+    _, _, commitment = cobblestone_fallback._derive(KEY[::-1], sealed[:24], CONTEXT)
+    assert opened(implementation, [sealed]) == b"plain"
+    for key in (KEY, KEY[::-1]):
+        with pytest.raises(InvalidTag):
+            opened(implementation, [sealed[:24] + commitment + sealed[HEADER:]], key)
+
+
+@every_implementation
 @pytest.mark.parametrize("size", [0, 31, 33])
 def test_key_of_another_size_is_refused(implementation, size):
     for kind in (implementation.Cobblestone256Encryptor, implementation.Cobblestone256Decryptor):

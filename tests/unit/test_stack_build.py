@@ -27,7 +27,7 @@ class Listless(MemoryStore):
     ("order", "store", "match"),
     [
         ("chunk | chunk", MemoryStore(), "splits once at most, this one by chunk and chunk"),
-        ("chunk", InlineStore(), "keeps the value in the ref, which has no parts; remove chunk"),
+        ("chunk", InlineStore(), "chunk makes parts, but the store 'inline' takes each value whole"),
         ("chunk", Listless(), "a delete could not find the parts"),
     ],
 )
