@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lamella.errors import (
-    InvalidValueError,
-    RefMismatchError,
-    StoreConflictError,
-)
+from lamella.errors import InvalidValueError, StoreConflictError
 from lamella.flow import erase
 from lamella.flow.engine import Engine
 from lamella.flow.plan import plan_layers
@@ -32,7 +28,6 @@ if TYPE_CHECKING:
     from lamella.protocols.store import Store
     from lamella.scope import Address, Scope
     from lamella.wire.lead import Lead
-    from lamella.wire.ref import Ref
 
 __all__ = ["Stack"]
 
@@ -123,7 +118,7 @@ class Stack:
             ObjectNotFoundError: Nothing is stored there.
             StoreError: The store failed.
         """
-        return read_ref(self._engine, self._parse(ref, expect), self._load, whole=True)
+        return read_ref(self._engine, self._engine.verify(ref, expect), self._load, whole=True)
 
     def get_at(self, address: Address) -> Any:  # noqa: ANN401 - any JSON document
         """Return the value at an address, without a ref; raises as `get` does."""
@@ -192,7 +187,7 @@ class Stack:
         """
         from lamella.flow.spool import spool_into  # noqa: PLC0415 - who gets no stream need not import files and temp
 
-        parsed = self._parse(ref, expect)
+        parsed = self._engine.verify(ref, expect)
         return spool_into(target, self._engine.limits, lambda sink: read_ref(self._engine, parsed, sink, whole=False))
 
     @property
@@ -213,15 +208,6 @@ class Stack:
     def __repr__(self) -> str:
         """Show the layers and the store."""
         return f"Stack({self._engine.plan.manifest} | {self._engine.store.scheme})"
-
-    def _parse(self, text: str, expect: Address | None) -> Ref:
-        ref = self._engine.verify(text)
-        if expect is not None and self._engine.place(expect) != ref.place:
-            raise RefMismatchError(
-                "the ref is genuine but belongs to another scope or key than the one asked for; "
-                "look for a row that was copied or swapped"
-            )
-        return ref
 
     def _load(self, lead: Lead, value: Payload) -> Any:  # noqa: ANN401 - any JSON document
         if lead.codec != CODEC_JSON:

@@ -14,6 +14,7 @@ from lamella.errors import (
     IntegrityError,
     LimitExceededError,
     ManifestRefusedError,
+    ObjectNotFoundError,
     RefMismatchError,
     StackOrderError,
     StoreError,
@@ -119,6 +120,13 @@ def test_objects_are_bound_to_their_place_in_the_inner_backend(backend, inner):
     for ref in refs.values():
         with pytest.raises(IntegrityError):
             backend.deserialize_task_state_from_ref(ref)
+
+
+def test_object_that_the_inner_backend_lost_is_named_as_such(backend, inner, monkeypatch):
+    ref = _write(backend, 1)
+    monkeypatch.setattr(inner, "deserialize_task_state_from_ref", lambda _ref: None)
+    with pytest.raises(ObjectNotFoundError):
+        backend.deserialize_task_state_from_ref(ref)
 
 
 def test_moved_text_is_refused(backend, inner):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from lamella.errors import ConfigError, ManifestRefusedError
+from lamella.errors import ConfigError, ManifestRefusedError, RefMismatchError
 from lamella.flow.passage import Passage
 from lamella.flow.plan import plan_manifest
 from lamella.policy import admit
@@ -115,11 +115,23 @@ class Engine:
         ref = Ref(self.alias, self.plan.manifest, place, body)
         return format_ref(ref, self.keyring.ref_key_id, self.keyring.mac_ref)
 
-    def verify(self, text: str) -> Ref:
-        """Verify a ref and read it; what verified once does so again until the keyring changes."""
+    def verify(self, text: str, expect: Address | None = None) -> Ref:
+        """Verify a ref and read it; what verified once does so again until the keyring changes.
+
+        Raises:
+            RefMismatchError: It is of another address than the one that it is expected to be of.
+            Otherwise as `parse_ref`.
+        """
         if isinstance(text, str) and len(text) <= self.limits.max_ref_chars:
-            return self._verified_ref(text, self.keyring.epoch)
-        return parse_ref(text, self.limits, self.keyring.mac_ref)
+            ref = self._verified_ref(text, self.keyring.epoch)
+        else:
+            ref = parse_ref(text, self.limits, self.keyring.mac_ref)
+        if expect is not None and self.place(expect) != ref.place:
+            raise RefMismatchError(
+                "the ref is genuine but belongs to another scope or key than the one asked for; "
+                "look for a row that was copied or swapped"
+            )
+        return ref
 
     def passage(self, plan: Plan, place: Place, facts: tuple[FactBlock, ...] | None = None) -> Passage:
         """Start one value's way through a plan; `facts` are those of the object's header on a read."""

@@ -9,7 +9,6 @@ from collections import OrderedDict
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from lamella.errors import RefMismatchError
 from lamella.scope import Address
 from lamella.stack import Stack
 from lamella.state.backend import BaseStateBackend
@@ -78,12 +77,7 @@ class LayeredStateBackend(BaseStateBackend):
         """
         if is_ref(stored):
             owner = self._task(str(ti_id)) if asset_ref is None else asset_owner(asset_ref)
-            engine = self.stack.engine
-            if engine.verify(stored).place != engine.place(Address(owner.scope, key)):
-                raise RefMismatchError(
-                    "the ref is genuine but belongs to another scope or key than its row; look for a row that was "
-                    "copied or swapped"
-                )
+            self.stack.engine.verify(stored, Address(owner.scope, key))
 
     def serialize_task_state_to_ref(self, *, value: Any, key: str, ti_id: str) -> str:  # noqa: ANN401 - any JSON document
         """Store a task's value and return its ref; raises as `Stack.put` does."""

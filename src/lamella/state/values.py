@@ -5,11 +5,13 @@ Source: docs/state.md, "Values and texts".
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lamella.errors import ConfigError, IntegrityError, InvalidValueError, ObjectNotFoundError, RefMismatchError
 from lamella.flow.read import Source, read, read_ref
 from lamella.flow.stream import gather
+from lamella.flow.write import write
 from lamella.policy import admit
 from lamella.scope import Address
 from lamella.state.inner import BackendStore, armoured, unarmoured
@@ -26,7 +28,17 @@ if TYPE_CHECKING:
     from lamella.state.scopes import Owner, StateScope
     from lamella.wire.lead import Lead
 
-__all__ = ["find_text", "is_ref", "keep_text", "keep_value", "load_document", "reached", "read_stored"]
+__all__ = [
+    "find_text",
+    "get_text",
+    "is_ref",
+    "keep_text",
+    "keep_value",
+    "load_document",
+    "put_text",
+    "reached",
+    "read_stored",
+]
 
 
 def keep_value(stack: Stack, owner: Owner, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON document
@@ -87,19 +99,28 @@ def keep_text(stack: Stack, address: Address, text: str) -> tuple[BackendStore, 
         ConfigError: The store keeps values in their refs alone.
         StoreError: The store failed; the old text, or the new one, is there.
     """
-    engine = stack.engine
-    if not isinstance(text, str):
-        raise InvalidValueError(f"a text is a str, not {type(text).__name__}; the write hooks take other values")
-    try:
-        raw = text.encode()
-    except UnicodeEncodeError:
-        raise InvalidValueError("the text holds a lone surrogate; clean it before use") from None
-    engine.limits.check_value(len(raw))
-    if isinstance(engine.store, BackendStore):
-        return engine.store, armoured(engine.store.seal(engine, address, CODEC_RAW, raw))
-    _refuse_inline(engine)
-    stack.put_stream(address, (raw,), len(raw))
+    store = stack.engine.store
+    if isinstance(store, BackendStore):
+        return store, armoured(store.seal(stack.engine, address, CODEC_RAW, _encoded(stack.engine, text)))
+    _refuse_inline(stack.engine)
+    put_text(stack, address, text)
     return None
+
+
+def put_text(stack: Stack, address: Address, text: str) -> str:
+    """Store a text verbatim and return its ref; raises as `keep_text` does, and takes an inline store.
+
+    Raises:
+        LimitExceededError: The store is inline, and the object is longer than `limits.max_inline_bytes`.
+    """
+    raw = _encoded(stack.engine, text)
+    return write(stack.engine, address, CODEC_RAW, raw, len(raw))
+
+
+def get_text(stack: Stack, address: Address, ref: str) -> str:
+    """Return the text behind a ref that must be of this address; raises as `Stack.get` does."""
+    engine = stack.engine
+    return read_ref(engine, engine.verify(ref, address), partial(_decoded, engine), whole=True)
 
 
 def reached(stack: Stack, owners: Sequence[Owner]) -> list[tuple[BackendStore, Owner]]:
@@ -145,7 +166,13 @@ def _read_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - any 
     store = engine.named_store(ref.alias)
     if isinstance(store, BackendStore) and ref.body is not None:
         engine.admit(ref.manifest)
-        body = unarmoured(store.fetch(kind, ref.body.decode(), ref.place.head))
+        held = store.fetch(kind, ref.body.decode(), ref.place.head)
+        if held is None:
+            raise ObjectNotFoundError(
+                "the wrapped backend holds nothing behind its ref: it was deleted, expired or never written",
+                locator=ref.place.head,
+            )
+        body = unarmoured(held)
         if body is None:
             raise IntegrityError(locator=ref.place.head)
         ref = ref._replace(body=body)
@@ -178,10 +205,22 @@ def _wrapped_text(engine: Engine, store: Store, address: Address, text: object) 
 
 
 def _read_text(engine: Engine, source: Source) -> str:
-    def decode(_lead: Lead, value: Payload) -> str:
-        return str(gather(value, engine.limits), "utf-8")
+    return read(engine, source, partial(_decoded, engine), whole=True)
 
-    return read(engine, source, decode, whole=True)
+
+def _decoded(engine: Engine, _lead: Lead, value: Payload) -> str:
+    return str(gather(value, engine.limits), "utf-8")
+
+
+def _encoded(engine: Engine, text: str) -> bytes:
+    if not isinstance(text, str):
+        raise InvalidValueError(f"a text is a str, not {type(text).__name__}; the write hooks take other values")
+    try:
+        raw = text.encode()
+    except UnicodeEncodeError:
+        raise InvalidValueError("the text holds a lone surrogate; clean it before use") from None
+    engine.limits.check_value(len(raw))
+    return raw
 
 
 def _refuse_inline(engine: Engine) -> None:
