@@ -14,16 +14,14 @@ import gc
 import json
 import math
 import os
-from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
 
 from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
+from lamella.wire.plain import is_plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
-
     from lamella.limits import Limits
 
 __all__ = ["CODEC_JSON", "CODEC_RAW", "dump_json", "load_json"]
@@ -36,14 +34,6 @@ _LONG_TEXT_BYTES: Final = 1024 * 1024
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder()
 
-_KEYS: Final = frozenset({str})
-_ARRAYS: Final = frozenset({list, tuple})
-_DICTS: Final = frozenset({dict})
-_FLOATS: Final = frozenset({float})
-_FEW_ROWS, _MANY_ROWS = 16, 1024
-_CONTAINERS: Final = _ARRAYS | _DICTS
-_PLAIN: Final = _CONTAINERS | {str, int, float, bool, type(None)}
-
 
 def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever the host hands in
     """Return `value` as JSON text in UTF-8, at most `limits.max_value_bytes`.
@@ -55,10 +45,10 @@ def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever t
         InvalidValueError: The value is not JSON; the message names the path.
         LimitExceededError: It is too long or nested too deeply.
     """
-    text = _dump_plain(value) if _is_plain(value, limits) else None
+    text = _dump_plain(value) if is_plain(value, limits) else None
     if text is None:
         text = _dump_any(value)
-        _is_plain(load_json(text), limits)  # What was written is exact JSON, so its depth can be told.
+        is_plain(load_json(text), limits)  # What was written is exact JSON, so its depth can be told.
     limits.check_value(len(text))
     return text
 
@@ -89,58 +79,6 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
         ) from None
     # Raised out here, because the error of json holds the document and would stay as the context.
     raise IntegrityError
-
-
-def _is_plain(value: object, limits: Limits) -> bool:
-    """Tell whether only exact JSON types and finite floats occur, many nodes at a time in C loops.
-
-    Raises:
-        LimitExceededError: The value is nested too deeply, or too large to be written within the limits.
-    """
-    pending: list[tuple[int, Collection[Any]]] = [(0, (value,))]
-    if type(value) is dict and set(map(type, value)) <= _KEYS:
-        pending = [(1, value.values())]
-    count = 0
-    while pending:
-        depth, nodes = pending.pop()
-        kinds = set(map(type, nodes))
-        if not kinds <= _PLAIN or (float in kinds and not all(map(math.isfinite, _of(nodes, kinds, _FLOATS)))):
-            return False
-        if kinds.isdisjoint(_CONTAINERS):
-            continue
-        if depth == limits.max_nesting:
-            raise LimitExceededError(
-                f"the value is nested deeper than limits.max_nesting, {depth}, or contains itself; flatten it"
-            )
-        dicts = _of(nodes, kinds, _DICTS)
-        if not set(map(type, chain.from_iterable(dicts))) <= _KEYS:
-            return False
-        for rows, opened in ((dicts, dict.values), (_of(nodes, kinds, _ARRAYS), None)):
-            # A shared container counts as often as it would be written, two bytes a node at least.
-            count += sum(map(len, rows))
-            limits.check_value(2 * count)
-            pending += [(depth + 1, column) for column in _columns(rows, opened)]
-    return True
-
-
-def _of(nodes: Collection[Any], kinds: set[type], wanted: frozenset[type]) -> Collection[Any]:
-    """Return the nodes of the wanted types, without looking at each where all or none of them are."""
-    if kinds.isdisjoint(wanted):
-        return ()
-    return nodes if kinds <= wanted else [node for node in nodes if type(node) in wanted]
-
-
-def _columns(rows: Collection[Any], opened: Callable[[Any], Any] | None) -> Iterable[Collection[Any]]:
-    """Return all that the rows hold: records column by column, since those mostly are of one type each.
-
-    Very many rows are not held open at once: so many new objects would set the garbage collector going.
-    """
-    inside = rows if opened is None else map(opened, rows)
-    if len(rows) < _FEW_ROWS:
-        return inside
-    if len(rows) <= _MANY_ROWS and len(set(map(len, rows))) == 1:
-        return zip(*inside, strict=True)
-    return ([*chain.from_iterable(inside)],)
 
 
 def _dump_plain(value: object) -> bytes | None:
