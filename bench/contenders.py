@@ -9,24 +9,27 @@ from typing import TYPE_CHECKING, Any
 from measure import Case
 
 from lamella.keys.keyring import Keyring
+from lamella.protocols.store import Version
 from lamella.scope import Address, TaskScope
 from lamella.stack import Stack
 from lamella_layers.chunk.fixed import Chunk
 from lamella_layers.compress.zstd import Zstd
 from lamella_layers.encrypt.cobblestone256 import Cobblestone256
 from lamella_layers.pad.padme import Padme
+from lamella_layers.store.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from lamella.protocols.layer import Layer
-    from lamella.protocols.store import Store
+    from lamella.protocols.layer import Layer, Payload, Segment
+    from lamella.protocols.store import Condition, Store
 
-__all__ = ["LAYERS", "Contender", "addresses", "lamella", "names", "recommended_stack"]
+__all__ = ["LAYERS", "Contender", "KeepStore", "addresses", "lamella", "names", "recommended_stack"]
 
 LAYERS: tuple[Layer, ...] = (Zstd(), Padme(), Cobblestone256(), Chunk())
 """The recommended stack."""
 
+_VERSION = Version("1")
 _SCOPE = TaskScope("bench", "run-1", "task")
 
 
@@ -63,6 +66,25 @@ class Contender:
                 get(handle)
 
         return [Case(("put", self.who), put_all, len(pairs)), Case(("get", self.who), get_all, len(pairs))]
+
+
+class KeepStore(MemoryStore):
+    """Keeps the newest segments of each locator, and nothing else: what the straight line's caller does."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self._kept: dict[str, tuple[Segment, ...]] = {}
+
+    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
+        """Keep the segments; there is no condition in a benchmark."""
+        del if_version
+        self._kept[locator] = tuple(source)
+        return _VERSION
+
+    def get(self, locator: str) -> tuple[Version, Payload]:
+        """Return the segments."""
+        return _VERSION, iter(self._kept[locator])
 
 
 def recommended_stack(store: Store) -> Stack:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lamella.errors import ConfigError, ManifestRefusedError, RefMismatchError
 from lamella.flow.passage import Passage
@@ -27,10 +27,24 @@ if TYPE_CHECKING:
     from lamella.registry import Registry
     from lamella.scope import Address, Scope
 
-__all__ = ["Engine"]
+__all__ = ["Engine", "Target"]
 
 _CACHED = 1024
 _LONGEST_PLACE = Place("asset", "0" * 32, 2**31 - 1, "0" * 32)
+
+
+class Target(NamedTuple):
+    """What a write to one address begins with.
+
+    Attributes:
+        place: Where the value rests.
+        locator: The locator of its head.
+        lead: What its payload begins with.
+    """
+
+    place: Place
+    locator: str
+    lead: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +64,7 @@ class Engine:
         store: The store that today's stack writes to.
         scope_id: Gives a scope's id.
         place: Gives where an address rests.
-        lead: Gives what the payload of a codec and an address begins with.
+        target: Gives what a write in a codec to an address begins with.
         plan_of: Gives a manifest's plan.
     """
 
@@ -66,7 +80,7 @@ class Engine:
     store: Store = field(init=False)
     scope_id: Callable[[Scope], str] = field(init=False)
     place: Callable[[Address], Place] = field(init=False)
-    lead: Callable[[int, Address], bytes] = field(init=False)
+    target: Callable[[int, Address], Target] = field(init=False)
     plan_of: Callable[[str], Plan] = field(init=False)
     _known_ref: Callable[[Place, bytes], str] = field(init=False)
     _verified_ref: Callable[[str, int], Ref] = field(init=False)
@@ -81,6 +95,10 @@ class Engine:
         def place(address: Address) -> Place:
             return key_place(mac_id, self.scope_id(address.scope), address)
 
+        def target(codec: int, address: Address) -> Target:
+            rests_at = place(address)
+            return Target(rests_at, rests_at.head, pack_lead(codec, address))
+
         def known_ref(place: Place, ref_key_id: bytes) -> str:
             return format_ref(Ref(self.alias, self.plan.manifest, place), ref_key_id, mac_ref)
 
@@ -93,7 +111,7 @@ class Engine:
         made: dict[str, Callable[..., Any]] = {
             "scope_id": scope_hex,
             "place": place,
-            "lead": pack_lead,
+            "target": target,
             "plan_of": plan_of,
             "_known_ref": known_ref,
             "_verified_ref": verified_ref,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Leg", "Passage", "decode", "decode_whole", "encode", "encode_whole"]
 
-Leg = list["Seat"]
+Leg = Sequence["Seat"]
 """The layers on one side of the split, in write order, each in its context."""
 
 
@@ -41,34 +42,33 @@ class Passage:
         if facts is not None and tuple([each[0] for each in facts]) != plan.seal_positions:
             raise IntegrityError
         self._plan = plan
-        self._bound = partial(pack_binding, deployment, plan.manifest, place)
+        self._bound = (deployment, plan.manifest, place)
         self._seals: list[LayerContext] = []
-        self.before = list(plan.before)
-        self.after = list(plan.after)
+        self.before: Leg = plan.before
+        self.after: Leg = plan.after
         if plan.seals_before:
-            self._seat(self.before, plan.seals_before, partial(self._bound, PART_BEFORE_SPLIT), facts)
+            bind = partial(pack_binding, *self._bound, PART_BEFORE_SPLIT)
+            self.before = self._seat(plan.before, plan.seals_before, bind, facts)
         if plan.seals_after:
-            self._seat(self.after, plan.seals_after, self._bound, facts)
+            self.after = self._seat(plan.after, plan.seals_after, partial(pack_binding, *self._bound), facts)
 
     def _seat(
-        self,
-        leg: Leg,
-        seals: tuple[int, ...],
-        bind: Callable[..., bytes],
-        facts: tuple[FactBlock, ...] | None,
-    ) -> None:
+        self, shared_leg: Leg, seals: tuple[int, ...], bind: Callable[..., bytes], facts: tuple[FactBlock, ...] | None
+    ) -> Leg:
         """Give each seal a context of its own."""
+        leg = list(shared_leg)
         for index in seals:
             layer, shared = leg[index]
             known = None if facts is None else facts[len(self._seals)]
             context = LayerContext(shared.position, shared.limits, shared.keys, bind, known)
             self._seals.append(context)
             leg[index] = (layer, context)
+        return leg
 
     def label(self, part: bytes) -> None:
         """Say which part the layers after the split work on next."""
         for index in self._plan.seals_after:
-            self.after[index][1].bind = partial(self._bound, part)
+            self.after[index][1].bind = partial(pack_binding, *self._bound, part)
 
     @property
     def sealed(self) -> bool:

@@ -146,7 +146,8 @@ def _open(
     engine: Engine, source: Source, version: Version | None, stream: Payload, *, whole: bool
 ) -> tuple[Lead, Payload]:
     lead, rest = lead_of(stream, MAX_HEADER_BYTES)
-    header, end = unpack_header(lead)
+    probable = source.plan or engine.plan
+    header, end = unpack_header(lead, probable.manifest, len(probable.seal_positions))
     plan = _admit(engine, source.plan, header.manifest)
     passage = engine.passage(plan, source.place, header.facts)
     more = next(rest, None)

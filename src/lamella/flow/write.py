@@ -23,7 +23,7 @@ from lamella.wire.head import HeadRecord, pack_head
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lamella.flow.engine import Engine
+    from lamella.flow.engine import Engine, Target
     from lamella.flow.passage import Passage
     from lamella.protocols.layer import Payload, Segment
     from lamella.scope import Address
@@ -49,39 +49,38 @@ def write(engine: Engine, address: Address, codec: int, value: bytes | Payload, 
         LimitExceededError: A ceiling is passed; nothing was replaced.
         StoreError: The store failed; what was there before is still there, or the new value is.
     """
-    place = engine.place(address)
-    passage = engine.passage(engine.plan, place)
-    lead = engine.lead(codec, address)
-    with encoding(place.head):
+    target = engine.target(codec, address)
+    passage = engine.passage(engine.plan, target.place)
+    with encoding(target.locator):
         if isinstance(value, bytes) and len(value) < SEGMENT_BYTES:
-            body = _write_small(engine, place, passage, lead + value)
+            body = _write_small(engine, target, passage, target.lead + value)
         else:
-            stream = chain((lead,), iter((value,)) if isinstance(value, bytes) else value)
-            body = _write_stream(engine, place, passage, encode(passage.before, stream), size_bytes)
-    return engine.ref(place, body)
+            stream = chain((target.lead,), iter((value,)) if isinstance(value, bytes) else value)
+            body = _write_stream(engine, target, passage, encode(passage.before, stream), size_bytes)
+    return engine.ref(target.place, body)
 
 
-def _write_small(engine: Engine, place: Place, passage: Passage, payload: bytes) -> bytes | None:
+def _write_small(engine: Engine, target: Target, passage: Passage, payload: bytes) -> bytes | None:
     """Put a value that one call a layer can take; return the ref's body where the store keeps none."""
     encoded = encode_whole(passage.before, payload)
     split = engine.plan.split
     if split is not None:
         if len(encoded) > split.part_bytes:
-            return _write_stream(engine, place, passage, iter((encoded,)), None)
+            return _write_stream(engine, target, passage, iter((encoded,)), None)
         if passage.after:
             passage.label(PART_WHOLE)
             encoded = encode_whole(passage.after, encoded)
     header = pack_header(Header(WHOLE, engine.plan.manifest, passage.known_facts()))
-    return _put_whole(engine, place, iter((header, encoded)))
+    return _put_whole(engine, target, iter((header, encoded)))
 
 
 def _write_stream(
-    engine: Engine, place: Place, passage: Passage, payload: Payload, size_bytes: int | None
+    engine: Engine, target: Target, passage: Passage, payload: Payload, size_bytes: int | None
 ) -> bytes | None:
     """Put a value as it streams by; return the ref's body where the store keeps none."""
     split = engine.plan.split
     if split is None:
-        return _put_whole(engine, place, _envelope(WHOLE, engine.plan.manifest, passage, payload))
+        return _put_whole(engine, target, _envelope(WHOLE, engine.plan.manifest, passage, payload))
     parts = split.split(payload)
     first: Payload = next(parts, iter(()))
     if size_bytes is None or size_bytes <= _SURELY_SPLIT * split.part_bytes:
@@ -90,16 +89,16 @@ def _write_stream(
         if second is None:
             passage.label(PART_WHOLE)
             encoded = encode(passage.after, iter(gathered))
-            return _put_whole(engine, place, _envelope(WHOLE, engine.plan.manifest, passage, encoded))
+            return _put_whole(engine, target, _envelope(WHOLE, engine.plan.manifest, passage, encoded))
         first, parts = iter(gathered), chain((second,), parts)
-    _put_split(engine, place, passage, chain((first,), parts))
+    _put_split(engine, target.place, passage, chain((first,), parts))
     return None
 
 
-def _put_whole(engine: Engine, place: Place, envelope: Payload) -> bytes | None:
+def _put_whole(engine: Engine, target: Target, envelope: Payload) -> bytes | None:
     if engine.store.in_ref:
         return _gather(envelope, engine.limits.max_inline_bytes)
-    engine.store.put(place.head, envelope)
+    engine.store.put(target.locator, envelope)
     return None
 
 

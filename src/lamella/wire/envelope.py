@@ -95,23 +95,37 @@ def _before_facts(shape: int, manifest: str, count: int) -> bytes:
     return b"".join((_LEAD, len(record).to_bytes(2, "big"), record[: len(record) - len(blocks)]))
 
 
-def unpack_header(lead: bytes) -> tuple[Header, int]:
+def unpack_header(lead: bytes, manifest: str | None = None, seals: int = 0) -> tuple[Header, int]:
     """Return the header that `lead` begins with, and the offset of the payload behind it.
+
+    Args:
+        lead: The first bytes of an object, a whole header at least.
+        manifest: What the object was probably written with: such a header is compared, and parsed only if it differs.
+        seals: How many seals that manifest has.
 
     Raises:
         IntegrityError: The bytes are not an object of this format, or not its canonical spelling.
         ManifestRefusedError: A newer release wrote them.
     """
+    if manifest is not None:
+        probable = _before_facts(WHOLE, manifest, seals)
+        end = len(probable) + seals * _FACT_BLOCK.size
+        if lead.startswith(probable) and end <= len(lead):
+            return Header(WHOLE, manifest, _unpack_facts(lead[len(probable) : end])), end
     end = _FIXED_BYTES + int.from_bytes(lead[5:_FIXED_BYTES], "big")
     if not lead.startswith(_LEAD) or end > min(len(lead), MAX_HEADER_BYTES):
         raise _refusal(lead)
     shape, manifest, blocks = _RECORD.unpack(lead[_FIXED_BYTES:end])
     if shape not in _SHAPES or len(manifest) > MAX_MANIFEST_CHARS or len(blocks) % _FACT_BLOCK.size:
         raise IntegrityError
-    facts = tuple([FactBlock(*each) for each in _FACT_BLOCK.iter_unpack(blocks)])
+    return Header(shape, manifest, _unpack_facts(blocks)), end
+
+
+def _unpack_facts(blocks: bytes) -> tuple[FactBlock, ...]:
+    facts = tuple([FactBlock._make(each) for each in _FACT_BLOCK.iter_unpack(blocks)])
     if len(facts) > 1 and any(one.position >= other.position for one, other in pairwise(facts)):
         raise IntegrityError
-    return Header(shape, manifest, facts), end
+    return facts
 
 
 def read_header(source: Payload) -> tuple[Header, Payload]:
