@@ -71,10 +71,11 @@ class Padme(BytesLayer):
     def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
         """Return the plain bytes of a small payload; raises as `decode`."""
         del context
+        payload = bytes(payload)
+        size = len(payload)
         end = WORD_BYTES + int.from_bytes(payload[:WORD_BYTES], "big")
-        zeros = bytes(payload[end:])
-        if end > WORD_BYTES and zeros.count(0) == len(zeros) and len(payload) == _padded_bytes(end + WORD_BYTES):
-            return bytes(payload[WORD_BYTES:end])
+        if end > WORD_BYTES and payload.count(0, end) == size - end and size == _padded_bytes(end + WORD_BYTES):
+            return payload[WORD_BYTES:end]
         return self._decode_runs(payload)
 
     def _decode_runs(self, payload: Segment) -> bytes:

@@ -45,8 +45,14 @@ class _Edge(AbstractContextManager[None]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            return
+        if error is not None:
+            self.judge(error)
+
+    def judge(self, error: BaseException) -> None:
+        """Raise what an exception is known by; return where it may pass as it is.
+
+        For the calls that every value makes: entering a `with` statement costs more than not being in one.
+        """
         if isinstance(error, _CallerError) and error.__cause__ is not None:
             raise error.__cause__
         if isinstance(error, LamellaError):

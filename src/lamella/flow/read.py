@@ -117,12 +117,14 @@ def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, 
         if pause_seconds:
             time.sleep(pause_seconds)
         version, stream = _fetch(source)
-        with decoding(source.locator):
-            try:
-                record, value = _open(engine, source, version, stream, whole=whole)
-                return sink(record, value)
-            except _PartMissingError as error:
-                missing = error.version
+        try:
+            record, value = _open(engine, source, version, stream, whole=whole)
+            return sink(record, value)
+        except _PartMissingError as error:
+            missing = error.version
+        except BaseException as error:
+            decoding(source.locator).judge(error)
+            raise
     if _fetch(source)[0] == missing:
         raise IntegrityError(locator=source.locator)
     message = "the value was replaced again and again while it was read; try again"
@@ -133,13 +135,15 @@ def _fetch(source: Source) -> tuple[Version | None, Payload]:
     if source.ref is not None and source.ref.body is not None:
         return None, iter((source.ref.body,))
     try:
-        with storing(source.locator):
-            return source.store.get(source.locator)
+        return source.store.get(source.locator)
     except ObjectNotFoundError:
         raise ObjectNotFoundError(
             "nothing is stored at this address: it was deleted, expired, or never written to this store",
             locator=source.locator,
         ) from None
+    except BaseException as error:
+        storing(source.locator).judge(error)
+        raise
 
 
 def _open(

@@ -51,12 +51,15 @@ def write(engine: Engine, address: Address, codec: int, value: bytes | Payload, 
     """
     target = engine.target(codec, address)
     passage = engine.passage(engine.plan, target.place)
-    with encoding(target.locator):
+    try:
         if isinstance(value, bytes) and len(value) < SEGMENT_BYTES:
             body = _write_small(engine, target, passage, target.lead + value)
         else:
             stream = chain((target.lead,), iter((value,)) if isinstance(value, bytes) else value)
             body = _write_stream(engine, target, passage, encode(passage.before, stream), size_bytes)
+    except BaseException as error:
+        encoding(target.locator).judge(error)
+        raise
     return engine.ref(target.place, body)
 
 
