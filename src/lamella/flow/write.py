@@ -74,7 +74,7 @@ def _write_small(engine: Engine, target: Target, passage: Passage, payload: byte
             passage.label(PART_WHOLE)
             encoded = encode_whole(passage.after, encoded)
     header = pack_header(Header(WHOLE, engine.plan.manifest, passage.known_facts()))
-    return _put_whole(engine, target, iter((header, encoded)))
+    return _put_whole(engine, target, iter((b"".join((header, encoded)),)))
 
 
 def _write_stream(

@@ -189,19 +189,10 @@ class Keyring:
         Source: docs/format.md, "Fact block".
         """
         taken = first_segment[:_HEDGED_SEGMENT_BYTES]
-        numbers = (
-            8,
-            os.getpid(),
-            8,
-            time.time_ns() % 2**64,
-            8,
-            next(_hedge_counter),
-            8,
-            len(first_segment),
-            len(taken),
-        )
+        clock, count = time.time_ns() % 2**64, next(_hedge_counter)
+        size = len(first_segment)
         mac = self._material.primary.hedge_mac.copy()
-        mac.update(_HEDGE_FIELDS.pack(16, os.urandom(16), *numbers))
+        mac.update(_HEDGE_FIELDS.pack(16, os.urandom(16), 8, os.getpid(), 8, clock, 8, count, 8, size, len(taken)))
         mac.update(taken)
         return mac.finalize()[:_HEDGE_BYTES]
 
