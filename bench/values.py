@@ -36,7 +36,7 @@ _GOALS = {
 
 
 def transform(effort: Effort, folder: Path) -> list[Row]:
-    """Measure S without a file on either side; objects stay in a dictionary, as the straight line's in a list.
+    """Measure S without a file on either side; what is sealed stays in a dictionary.
 
     The engine keeps what it derived for the last 1,024 addresses and refs; the second contender goes round so many
     that it never finds one of them there.
