@@ -7,7 +7,8 @@ Source: docs/state.md, "Scopes".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union
+from dataclasses import is_dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union, cast
 
 from lamella.errors import AddressError
 from lamella.scope import NO_MAP_INDEX, AssetScope, TaskScope
@@ -62,8 +63,7 @@ def owners_of(given: Any) -> Iterator[Owner]:  # noqa: ANN401 - any class with t
     if isinstance(owner.scope, AssetScope):
         for name in dict.fromkeys((owner.scope.name, owner.scope.uri)):
             if name is not None:
-                # A wrapped backend may tell scopes apart by their class, so it gets one of the host's.
-                yield asset_owner(name)._replace(given=type(given)(asset_id=None, name=None, uri=_ASSET_REF + name))
+                yield _as_of_host(asset_owner(name), given)
 
 
 def asset_owner(asset_ref: str) -> Owner:
@@ -78,6 +78,14 @@ def unbound_owner(ti_id: str) -> Owner:
     """Return the owner for a `ti_id` of which nobody said whose try it is: a scope of its own."""
     scope = TaskScope("", "", ti_id)
     return Owner(scope, scope, ti_id)
+
+
+def _as_of_host(owner: Owner, asset: Any) -> Owner:  # noqa: ANN401 - any class with the attributes of a scope
+    """Give an owner the scope in the host's own class, since a wrapped backend may tell scopes apart by it."""
+    if not is_dataclass(asset):
+        return owner
+    fields: dict[str, Any] = {"asset_id": None, "name": None, "uri": dict(owner.scope.fields())["uri"]}
+    return owner._replace(given=replace(cast("AssetScope", asset), **fields))
 
 
 def _task(given: Any) -> TaskScope:  # noqa: ANN401 - any class with the attributes of a scope
