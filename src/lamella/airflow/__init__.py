@@ -1,0 +1,47 @@
+"""The Airflow provider: task and asset state of Airflow 3.3 and later through the layers.
+
+Every name is loaded when it is first used: a task process pays for the worker's side alone, and an API server for its
+own. The page is docs/airflow.md.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from lamella.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from lamella.airflow.accessors import aget, aset, get
+    from lamella.airflow.backend import LamellaStateBackend
+    from lamella.airflow.metastore import LamellaMetastoreBackend
+    from lamella.errors import UnsealedValueError
+
+__all__ = ["LamellaMetastoreBackend", "LamellaStateBackend", "UnsealedValueError", "aget", "aset", "get"]
+
+
+def _refuse_without_airflow() -> None:
+    try:
+        found = find_spec("airflow.sdk.state")
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise ImportError(
+            "lamella.airflow needs Apache Airflow 3.3 or later, which is not installed here; "
+            "pip install 'lamella[airflow]', or use lamella.state, which needs no host"
+        )
+
+
+_refuse_without_airflow()
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "LamellaMetastoreBackend": "lamella.airflow.metastore",
+        "LamellaStateBackend": "lamella.airflow.backend",
+        "UnsealedValueError": "lamella.errors",
+        "aget": "lamella.airflow.accessors",
+        "aset": "lamella.airflow.accessors",
+        "get": "lamella.airflow.accessors",
+    },
+)
