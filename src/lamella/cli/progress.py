@@ -1,10 +1,10 @@
-"""A progress bar on the standard error of a terminal, and nothing elsewhere."""
+"""Progress on the standard error of a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
 
 from lamella.limits import SEGMENT_BYTES
 
@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["counting"]
+__all__ = ["counting", "tallying"]
+
+T = TypeVar("T")
+
+_ITEMS_A_STEP: Final = 100
 
 
 @contextmanager
@@ -40,6 +44,33 @@ def counting(what: str, size_bytes: int | None) -> Iterator[Callable[[BinaryIO |
                 progress.advance(task, len(segment))
 
         yield counted
+
+
+@contextmanager
+def tallying(total: int | None = None) -> Iterator[Callable[[str, Iterable[T]], Iterable[T]]]:
+    """Give a function that passes items on and shows how many there were, under a word for what they are.
+
+    Args:
+        total: How many there are, where that is known.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _, items: items
+        return
+    from rich.console import Console  # noqa: PLC0415 - only a terminal waits for rich
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - likewise
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def tallied(what: str, items: Iterable[T]) -> Iterable[T]:
+            task, number = progress.add_task(what, total=total), 0
+            for number, item in enumerate(items, 1):
+                yield item
+                if not number % _ITEMS_A_STEP:
+                    progress.update(task, completed=number)
+            progress.update(task, completed=number, total=number)
+
+        yield tallied
 
 
 def _segments(source: BinaryIO | Iterable[Segment]) -> Payload:
