@@ -11,6 +11,7 @@
 | 6 | the keyring cannot be read, verified or used |
 | 7 | a ceiling of the limits is passed |
 | 8 | the store failed |
+| 9 | `airflow reconcile` or `airflow migrate` leaves what somebody has to look at |
 | 75 | the store, or the key provider, does not answer at the moment: try again (EX_TEMPFAIL) |
 
 Source: docs/cli.md, "Exit codes".
@@ -71,6 +72,7 @@ _VERBS: Final = {
     "inspect": "Show what a ref or a stored object says.",
     "explain": "Draw a chain and say what it is worth.",
     "doctor": "Check the configuration, the keyring and the store.",
+    "airflow": "Migrate the state of an Airflow deployment, and compare its database with the store.",
     "demo": "Show on real data what the layers do and refuse.",
 }
 

@@ -1,0 +1,193 @@
+"""What a DAG author calls in place of an accessor's own methods: `get`, `aget` and `aset`.
+
+The accessors of Airflow return a row's value as it is where it is no ref, and tell a hook neither scope nor key. `get`
+and `aget` know both, and accept nothing else. `aget` and `aset` keep the layers' work off the event loop, and there are
+no such methods on every accessor.
+
+Source: docs/airflow.md, "Who asked?" and "Async tasks".
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from airflow.sdk.execution_time import context as host
+from airflow.sdk.state import AssetScope
+
+from lamella.airflow.backend import LamellaStateBackend
+from lamella.airflow.caller import running_caller
+from lamella.airflow.errand import Errand, sent
+from lamella.errors import ConfigError
+from lamella.scope import Address
+from lamella.state.scopes import owner_of
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from lamella.airflow.caller import Caller
+
+__all__ = ["aget", "aset", "get"]
+
+_ABSENT: Final = object()
+_WORKERS: Final = 8
+_THREADS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Threads]] = WeakKeyDictionary()
+
+
+class _Threads(NamedTuple):
+    """The threads of one event loop.
+
+    Not those of its own pool: what waits there for Airflow's connection may wait for a coroutine of Airflow's, which
+    holds the connection and waits for a thread of that pool.
+
+    Attributes:
+        talking: One, for calls that Airflow shall answer in turn.
+        working: Several, for the layers' work.
+    """
+
+    talking: ThreadPoolExecutor
+    working: ThreadPoolExecutor
+
+
+class _Target(NamedTuple):
+    """One key of one accessor, and the backend that Airflow calls for it."""
+
+    accessor: Any
+    kind: str
+    scope: Any
+    key: str
+    backend: LamellaStateBackend
+
+    @property
+    def address(self) -> Address:
+        """The address of the key."""
+        return Address(owner_of(self.scope).scope, self.key)
+
+
+def get(accessor: Any, key: str, default: Any = None) -> Any:  # noqa: ANN401 - Airflow's accessors; any JSON document
+    """Return the value of a key, `default` where there is no row.
+
+    Args:
+        accessor: `context["task_state_store"]`, `context["asset_state_store"]`, or one asset's of the latter.
+        key: The key.
+        default: What an absent key gives, and a gone object where `missing_object` is `none`.
+
+    Raises:
+        UnsealedValueError: The row holds a value that did not pass through the backend.
+        RefMismatchError: The row holds the ref of another scope or key.
+        ConfigError: Airflow's worker-side backend is not Lamella's.
+        LamellaError: As the backend's read hooks.
+    """
+    target, errand = _target(accessor, key), Errand()
+    with sent(errand):
+        given = target.accessor.get(key, _ABSENT)
+    if given is _ABSENT:
+        return default
+    value = _opened(target, errand, given, _checked(target, errand))
+    return default if value is None else value
+
+
+async def aget(accessor: Any, key: str, default: Any = None) -> Any:  # noqa: ANN401 - Airflow's accessors; any JSON document
+    """Do what `get` does; the event loop only talks to Airflow, if that."""
+    target, errand = _target(accessor, key), Errand()
+    given = await _carried(errand, target.accessor, "get", key, _ABSENT)
+    if given is _ABSENT:
+        return default
+    caller = await _talk(_checked, target, errand)
+    value = await _work(_opened, target, errand, given, caller)
+    return default if value is None else value
+
+
+async def aset(accessor: Any, key: str, value: Any, **retention: Any) -> None:  # noqa: ANN401 - Airflow's accessors; any JSON document
+    """Set the value of a key, first the object, then the row; the event loop only talks to Airflow, if that.
+
+    Args:
+        accessor: As for `get`.
+        key: The key.
+        value: The value; not None, as for Airflow's own `set`.
+        retention: What the accessor's own `set` takes beside them: `retention=` for a task.
+
+    Raises:
+        ValueError: The value is None.
+        ConfigError: Airflow's worker-side backend is not Lamella's.
+        LamellaError: As the backend's write hooks.
+    """
+    if value is None:
+        raise ValueError("Cannot set value as None")
+    target = _target(accessor, key)
+    write = getattr(target.backend, f"serialize_{target.kind}_state_store_to_ref")
+    ref = await _work(partial(write, value=value, key=key, scope=target.scope))
+    await _carried(Errand(ref=ref), target.accessor, "set", key, value, **retention)
+
+
+def _target(accessor: Any, key: str) -> _Target:  # noqa: ANN401 - Airflow's accessors
+    backend = host._get_worker_state_store_backend()  # noqa: SLF001 - the instance that the accessor will call
+    if not isinstance(backend, LamellaStateBackend):
+        raise ConfigError(
+            "lamella.airflow.get, aget and aset need [workers] state_store_backend = "
+            f"lamella.airflow.LamellaStateBackend; here it makes a {type(backend).__name__}"
+        )
+    if isinstance(accessor, host.AssetStateStoreAccessors):
+        accessor = accessor._single_accessor()  # noqa: SLF001 - what its own methods begin with
+    if isinstance(accessor, host.AssetStateStoreAccessor):
+        scope = AssetScope(name=accessor._name, uri=accessor._uri)  # noqa: SLF001 - what it hands to the hooks
+        return _Target(accessor, "asset", scope, key, backend)
+    return _Target(accessor, "task", accessor._scope, key, backend)  # noqa: SLF001 - what it hands to the hooks
+
+
+def _checked(target: _Target, errand: Errand) -> Caller | None:
+    """Refuse what was not sealed for the target, and return who asked."""
+    caller = running_caller()
+    if errand.called:
+        target.backend.reader.check(target.kind, errand.stored, caller, target.address)
+    else:
+        target.backend.reader.admit_unsealed(target.kind, caller, target.address)
+    return caller
+
+
+def _opened(target: _Target, errand: Errand, given: Any, caller: Caller | None) -> Any:  # noqa: ANN401 - any JSON document
+    return target.backend.reader.open(target.kind, errand.stored, caller) if errand.called else given
+
+
+async def _carried(errand: Errand, accessor: Any, name: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - Airflow's accessors; any JSON document
+    """Call a method of an accessor: its own twin where it has one that works here, or it in a thread."""
+    from airflow.sdk.execution_time import task_runner  # noqa: PLC0415 - where Airflow keeps what talks to it
+
+    def call() -> Any:  # noqa: ANN401 - any JSON document
+        with sent(errand):
+            return getattr(accessor, name)(*args, **options)
+
+    talks = getattr(task_runner, "SUPERVISOR_COMMS", None)  # DAG.test takes it away while it answers another thread.
+    if not hasattr(accessor, f"a{name}") or not hasattr(talks, "asend"):
+        return await _talk(call)
+    with sent(errand):
+        return await getattr(accessor, f"a{name}")(*args, **options)
+
+
+async def _talk(call: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - what the call takes and returns
+    """Run a call that may ask Airflow, off the event loop."""
+    return await _run(_threads().talking, call, *args)
+
+
+async def _work(call: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - what the call takes and returns
+    """Run a call that does the layers' work, off the event loop."""
+    return await _run(_threads().working, call, *args)
+
+
+def _threads() -> _Threads:
+    from asyncio import get_running_loop  # noqa: PLC0415 - a task without a loop does not pay for it
+
+    loop = get_running_loop()
+    if loop not in _THREADS:
+        _THREADS[loop] = _Threads(ThreadPoolExecutor(1, "lamella-talking"), ThreadPoolExecutor(_WORKERS, "lamella"))
+    return _THREADS[loop]
+
+
+async def _run(threads: ThreadPoolExecutor, call: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - what the call takes and returns
+    from asyncio import wrap_future  # noqa: PLC0415 - likewise
+
+    return await wrap_future(threads.submit(partial(copy_context().run, call, *args)))

@@ -1,0 +1,149 @@
+"""Who asked? Airflow gives a read hook the ref alone; whose it may be follows from the task that runs in the process.
+
+Source: docs/airflow.md, "Who asked?".
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import get_current_context
+
+from lamella.errors import RefMismatchError
+from lamella.scope import Address, AssetScope
+from lamella.state.scopes import owner_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lamella.flow.engine import Engine
+    from lamella.state.scopes import StateScope
+    from lamella.wire.locator import Place
+
+__all__ = ["Caller", "refuse_foreign", "refuse_other", "running_caller"]
+
+_FOREIGN_TASK: Final = (
+    "the ref is genuine but belongs to another task, map index or region than the one that runs; look for a row that "
+    "was copied or planted"
+)
+_FOREIGN_ASSET: Final = (
+    "the ref is genuine but belongs to an asset that is none of the running task's inlets and outlets; look for a row "
+    "that was copied or planted, and on an event loop declare the asset with its name and its URI"
+)
+
+
+class Caller:
+    """The task that runs in this process.
+
+    Args:
+        context: Airflow's context of the task.
+
+    Attributes:
+        given: Its scope as Airflow's accessor hands it to a write hook.
+        scope: Its scope as addresses have it.
+    """
+
+    __slots__ = ("_context", "given", "scope")
+
+    def __init__(self, context: Mapping[str, Any]) -> None:
+        """Read the scope off the accessor that the task was given, so that the two cannot differ."""
+        self._context = context
+        self.given = context["task_state_store"]._scope  # noqa: SLF001 - the host shows it nowhere else
+        self.scope: StateScope = owner_of(self.given).scope
+
+    def facts(self) -> dict[str, object]:
+        """Name the task, for a record."""
+        return {**dict(self.scope.fields()), "map_index": self.scope.map_index}
+
+    def scopes(self, kind: str) -> Iterator[StateScope]:
+        """Yield the scopes whose values of a kind the task may ask for."""
+        return self._assets() if kind == AssetScope.kind else iter((self.scope,))
+
+    def twin(self, asset: AssetScope) -> Iterator[AssetScope]:
+        """Yield the URI of an asset known by name, or the reverse, as Airflow's database has it.
+
+        One row is found by both, and its object by that with which it was written. On an event loop nobody is asked,
+        since that would block it.
+        """
+        from airflow.sdk.execution_time import comms, task_runner  # noqa: PLC0415 - most reads need to ask nobody
+
+        if _on_event_loop():
+            return
+        question = comms.GetAssetByUri(uri=asset.uri) if asset.name is None else comms.GetAssetByName(name=asset.name)
+        answer = task_runner.SUPERVISOR_COMMS.send(question)
+        if isinstance(answer, comms.AssetResult):
+            yield AssetScope(name=answer.name) if asset.name is None else AssetScope(uri=answer.uri)
+
+    def _assets(self) -> Iterator[AssetScope]:
+        """Yield the assets that the task declares, each by name or URI, aliases resolved.
+
+        First those that Airflow's accessor knows, then what else they are called; that Airflow is asked comes last.
+        """
+        known = self._context.get("asset_state_store")
+        if known is None:
+            return
+        names, uris = tuple(known._by_name), tuple(known._by_uri)  # noqa: SLF001 - the host shows them nowhere else
+        declared = [each for each in (*self._context["inlets"], *self._context["outlets"]) if _is_whole(each)]
+        yield from _by_name(names)
+        yield from _by_uri((*uris, *(each.uri for each in declared)))
+        whole = {each.name for each in declared}
+        for asset in (*_by_name(name for name in names if name not in whole), *_by_uri(uris)):
+            yield from self.twin(asset)
+
+
+def running_caller() -> Caller | None:
+    """Return the task that runs in this process; None in a triggerer, a callback or a server."""
+    try:
+        context = get_current_context()
+    except RuntimeError:
+        return None
+    return Caller(context) if "task_state_store" in context else None
+
+
+def refuse_foreign(engine: Engine, place: Place, caller: Caller) -> None:
+    """Refuse a ref that is neither of the running task nor of an asset that it declares.
+
+    Raises:
+        RefMismatchError: It is of another task, map index, region or asset.
+    """
+    for scope in caller.scopes(place.kind):
+        if (engine.scope_id(scope), scope.map_index) == (place.scope_id, place.map_index):
+            return
+    raise RefMismatchError(_FOREIGN_ASSET if place.kind == AssetScope.kind else _FOREIGN_TASK, locator=place.head)
+
+
+def refuse_other(engine: Engine, ref: str, expected: Address, caller: Caller | None) -> None:
+    """Refuse a ref of another address than the one that was asked for.
+
+    Raises:
+        RefMismatchError: It is of another scope or key.
+    """
+    place = engine.verify(ref).place
+    if place != engine.place(expected) and caller is not None and isinstance(expected.scope, AssetScope):
+        for asset in caller.twin(expected.scope):
+            if place == engine.place(Address(asset, expected.key)):
+                return
+    engine.verify(ref, expected)
+
+
+def _by_name(names: Iterable[str]) -> Iterator[AssetScope]:
+    return (AssetScope(name=name) for name in names)
+
+
+def _by_uri(uris: Iterable[str]) -> Iterator[AssetScope]:
+    return (AssetScope(uri=uri) for uri in uris)
+
+
+def _is_whole(declared: object) -> bool:
+    """Tell an asset from a reference to one by name or URI alone, and from an alias."""
+    return hasattr(declared, "name") and hasattr(declared, "uri")
+
+
+def _on_event_loop() -> bool:
+    from asyncio import get_running_loop  # noqa: PLC0415 - most reads need to ask nobody
+
+    try:
+        get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -1,0 +1,148 @@
+"""Where a move puts values: today's layers and store, as long as nothing else is there.
+
+A task may set its key while its old value is moved. Its object is written before its row, so the row cannot tell; the
+store can, and where it knows no conditions it is looked at before.
+
+Source: docs/airflow.md, "Coming from another backend".
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from lamella.errors import ConfigError, IntegrityError, RefError, StoreConflictError
+from lamella.flow.write import write
+from lamella.protocols.store import ABSENT, Store
+from lamella.scope import Address
+from lamella.state.inner import BackendStore, unarmoured
+from lamella.state.values import find_text, keep_value
+from lamella.wire.codec import CODEC_JSON, dump_json
+from lamella.wire.locator import ALL_HEADS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from lamella.protocols.layer import Payload, Segment
+    from lamella.protocols.store import Condition, StoredObject, Version
+    from lamella.stack import Stack
+    from lamella.state.scopes import Owner
+
+__all__ = ["Destination"]
+
+_ABILITIES = ("scheme", "conditional_put", "lists", "streams", "fork_safe", "in_ref", "max_object_bytes")
+
+
+class Destination:
+    """Today's stack, in which a move replaces nothing.
+
+    Args:
+        stack: The stack.
+    """
+
+    def __init__(self, stack: Stack) -> None:
+        """Take a stack."""
+        engine = stack.engine
+        self._stack = stack
+        self._store = _UnoccupiedStore(engine.store)
+        self._engine = replace(engine, stores={**engine.stores, engine.alias: self._store})
+
+    def is_inside(self, backend: Any) -> bool:  # noqa: ANN401 - any state backend
+        """Tell whether the stack's objects go to a backend of this one's class, and so to the same places."""
+        store = self._stack.engine.store
+        return isinstance(store, BackendStore) and type(store.inner) is type(backend)
+
+    def held(self, owner: Owner, key: str) -> str | None:
+        """Return the text of the value that today's stores have at an address, None where they have none.
+
+        Raises:
+            StoreConflictError: What is there cannot be opened.
+        """
+        store, text = self._stack.engine.store, None
+        if isinstance(store, BackendStore):
+            text = store.call("get", owner, key)
+            if unarmoured(text) is None:  # Nothing, or the earlier value in its own place.
+                return None
+        elif store.in_ref:
+            return None
+        try:
+            return find_text(self._stack, (owner,), key, {(id(store), owner.scope): text})
+        except (IntegrityError, RefError) as error:
+            raise StoreConflictError(
+                "what today's store has at this address cannot be opened; it is left as it is"
+            ) from error
+
+    def keep(self, owner: Owner, key: str, value: Any, *, apply: bool) -> str:  # noqa: ANN401 - any JSON document
+        """Store a value and return its ref; only look whether that can be done unless `apply`.
+
+        Raises:
+            StoreConflictError: Another value is there.
+            InvalidValueError: The value is not what JSON says JSON is: it holds a NaN or an infinity.
+            AddressError: A name or the key cannot be one of ours.
+            LimitExceededError: The value is larger than the limits allow.
+            StoreError: The store failed.
+        """
+        self._store.last = None
+        engine, address = self._engine, Address(owner.scope, key)
+        text, held = dump_json(value, engine.limits), self.held(owner, key)
+        if held is not None and held.encode() != text:
+            raise StoreConflictError("today's store has another value at this address; it is left as it is")
+        if not apply:
+            return ""
+        if engine.store.in_ref:
+            return keep_value(self._stack, owner, key, value)
+        return write(engine, address, CODEC_JSON, text) if held is None else engine.ref(engine.place(address), None)
+
+    def take_back(self) -> None:
+        """Remove the object that the last `keep` put, as long as nobody replaced it.
+
+        Raises:
+            StoreError: The store failed.
+        """
+        if self._store.last is not None and self._store.conditional_put:
+            locator, version = self._store.last
+            with suppress(StoreConflictError):
+                self._store.delete(locator, if_version=version)
+
+
+class _UnoccupiedStore(Store):
+    """Passes every call on, and puts an object only where nothing is; as one step where the store knows conditions.
+
+    Attributes:
+        last: The locator and the version of the last object that was put.
+    """
+
+    def __init__(self, inner: Store) -> None:
+        self._inner = inner
+        self.last: tuple[str, Version] | None = None
+        for name in _ABILITIES:
+            setattr(self, name, getattr(inner, name))
+
+    @classmethod
+    def from_url(cls, url: str, options: Mapping[str, str]) -> NoReturn:
+        """Refuse: it is made around a store."""
+        del url, options
+        raise ConfigError("a store that replaces nothing has no URL")
+
+    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
+        """Put a part as it is, and an object where none is."""
+        if not locator.startswith(ALL_HEADS):
+            return self._inner.put(locator, source, if_version=if_version)
+        if if_version not in {None, ABSENT}:
+            raise StoreConflictError("a value is there already", locator=locator)
+        version = self._inner.put(locator, source, if_version=ABSENT if self.conditional_put else None)
+        self.last = locator, version
+        return version
+
+    def get(self, locator: str) -> tuple[Version, Payload]:
+        """Get."""
+        return self._inner.get(locator)
+
+    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
+        """Delete."""
+        self._inner.delete(locator, if_version=if_version)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """List."""
+        return self._inner.list(prefix)

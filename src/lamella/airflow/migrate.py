@@ -1,0 +1,179 @@
+"""Moving what was written before into today's layers and store, row by row: `lamella airflow migrate`.
+
+The object is written before its row, as Airflow does it, and nothing that is there is replaced; so a move that dies is
+taken up by the next one, and a task that sets its key meanwhile wins.
+
+Source: docs/airflow.md, "Coming from another backend".
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from airflow.state import resolve_state_backend
+from airflow.state.metastore import MetastoreBackend
+
+from lamella.airflow.destination import Destination
+from lamella.airflow.fallback import open_fallback
+from lamella.airflow.migrate_report import Report
+from lamella.airflow.rows import enveloped, read_rows, replace_value, unwrapped
+from lamella.airflow.settings import open_worker_stack, read_settings
+from lamella.errors import (
+    AddressError,
+    ConfigError,
+    InvalidValueError,
+    KeyringError,
+    LimitExceededError,
+    ObjectNotFoundError,
+    RefError,
+    StoreConflictError,
+    StoreError,
+)
+from lamella.scope import Address
+from lamella.state.inner import unarmoured
+from lamella.state.scopes import owner_of
+from lamella.state.values import is_ref, load_document
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lamella.airflow.fallback import Fallback
+    from lamella.airflow.rows import Row
+    from lamella.stack import Stack
+    from lamella.state.scopes import Owner
+
+__all__ = ["migrate"]
+
+
+def migrate(
+    *, apply: bool, plaintext_rows: bool, delete_old: bool, watch: Callable[[str, Iterable[Row]], Iterable[Row]]
+) -> Report:
+    """Move every row, or say what would be moved.
+
+    Args:
+        apply: Move them.
+        plaintext_rows: Those as well that hold their value themselves.
+        delete_old: Remove what the earlier backend keeps of rows whose ref is ours.
+        watch: Passes the rows on; gets a word for what they are, and the rows.
+
+    Raises:
+        ConfigError: The configuration cannot work, or there is nothing to move by it.
+        StoreError: Today's store failed; run it again.
+    """
+    backend = resolve_state_backend()
+    if backend is not MetastoreBackend:
+        raise ConfigError(
+            f"[state_store] backend is {backend.__name__}, which keeps rows in another way than Airflow's own; "
+            "move them while that one is configured"
+        )
+    settings = read_settings()
+    fallback = open_fallback(settings)
+    if fallback is None and (delete_old or not plaintext_rows):
+        raise ConfigError(
+            "[lamella] fallback_backend: name the backend that wrote before, and migrate_until; or move what stands in "
+            "the rows themselves by --plaintext-rows alone"
+        )
+    with closing(open_worker_stack()) as stack:
+        move = _Move(stack, fallback, plaintext_rows=plaintext_rows, delete_old=delete_old, report=Report(apply))
+        for row in watch("rows", read_rows()):
+            move.row(row)
+    return move.report
+
+
+class _LeftError(Exception):
+    """A row that stays as it is."""
+
+    def __init__(self, word: str, cause: Exception | None = None) -> None:
+        super().__init__(word)
+        self.word = word
+        self.cause = cause
+
+
+class _Move:
+    """One run over the rows."""
+
+    def __init__(
+        self, stack: Stack, fallback: Fallback | None, *, plaintext_rows: bool, delete_old: bool, report: Report
+    ) -> None:
+        self.report = report
+        self._engine = stack.engine
+        self._to = Destination(stack)
+        self._fallback = fallback
+        self._plaintext_rows = plaintext_rows
+        # Where the layers stand around the earlier backend itself, the old object was replaced in its place.
+        replaces = fallback is None or self._to.is_inside(fallback.inner.inner)
+        self._delete_old = delete_old and report.applied and not replaces
+
+    def row(self, row: Row) -> None:
+        """Move one row, and count what became of it."""
+        try:
+            self.report.counts[self._moved(row)] += 1
+        except _LeftError as left:
+            self.report.leave(left.word, str(row.scopes[0]), row.key, left.cause)
+
+    def _moved(self, row: Row) -> str:
+        try:
+            document = load_document(row.value)
+        except InvalidValueError as error:
+            raise _LeftError("failed", error) from None
+        ref = unwrapped(document)
+        if is_ref(ref or document):
+            self._remove_old_of(row, ref)
+            return "lamella"
+        if ref is None and not self._plaintext_rows:
+            return "plain"
+        if not row.is_active:
+            return "inactive"
+        try:
+            owner, value = self._read(row, ref, document)
+            new = self._to.keep(owner, row.key, value, apply=self.report.applied)
+        except StoreConflictError as error:
+            raise _LeftError("occupied", error) from None
+        except (InvalidValueError, LimitExceededError, AddressError) as error:
+            raise _LeftError("failed", error) from None
+        if self.report.applied:
+            if not replace_value(row, enveloped(new)):
+                self._to.take_back()
+                raise _LeftError("changed")
+            self._remove_old(owner, row.key)
+        return "moved"
+
+    def _read(self, row: Row, ref: str | None, document: Any) -> tuple[Owner, Any]:  # noqa: ANN401 - any JSON document
+        """Return whose value a row has, and the value."""
+        owners = [owner_of(scope) for scope in row.scopes]
+        if ref is None:
+            return owners[0], document
+        fallback = self._fallback
+        if fallback is None:
+            raise _LeftError("refused", ConfigError("[lamella] fallback_backend: name the backend that wrote it"))
+        owner = next((each for each in owners if fallback.owns(ref, each.scope)), owners[0])
+        try:
+            value = fallback.read_row(ref, owner.scope, row.key)
+        except RefError as error:
+            raise _LeftError("refused", error) from None
+        except ObjectNotFoundError as error:
+            raise _LeftError("missing", error) from None
+        except StoreError as error:
+            raise _LeftError("failed", error) from None
+        # Layers around the earlier backend itself: a move that died, or a task, replaced the object in its place.
+        return owner, value if unarmoured(value) is None else load_document(self._to.held(owner, row.key))
+
+    def _remove_old_of(self, row: Row, ref: str | None) -> None:
+        """Remove what the earlier backend keeps of a row that an earlier run moved."""
+        if ref is None or not self._delete_old:
+            return
+        try:
+            place = self._engine.verify(ref).place
+        except (RefError, KeyringError):
+            return  # Of another keyring: whose it is cannot be told.
+        for owner in map(owner_of, row.scopes):
+            if self._engine.place(Address(owner.scope, row.key)) == place:
+                self._remove_old(owner, row.key)
+
+    def _remove_old(self, owner: Owner, key: str) -> None:
+        if self._delete_old and self._fallback is not None:
+            try:
+                self._fallback.delete(owner.given, key)
+            except StoreError:
+                self.report.counts["old_kept"] += 1
