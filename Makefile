@@ -63,7 +63,7 @@ fix: $(VENV)/.check
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(VENV)/.bench $(VENV)/.test
+bench: $(VENV)/.bench $(VENV)/.test $(VENV)/airflow-$(AIRFLOW)/.made
 	$(BIN)/python bench/run.py
 
 vectors: $(VENV)/.test

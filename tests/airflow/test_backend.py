@@ -17,7 +17,6 @@ import pytest
 
 from lamella.errors import (
     ConfigError,
-    InvalidValueError,
     KeyVersionNotFoundError,
     MalformedRefError,
     ManifestRefusedError,
@@ -234,8 +233,9 @@ def test_plaintext_is_read_as_json_until_its_date_with_a_record_of_each_use(make
     assert backend.deserialize_task_state_store_from_ref('{"page": "CANARY-VALUE"}') == {"page": CANARY}
     assert backend.deserialize_asset_state_store_from_ref("7") == 7
     assert [CANARY in record for record in records] == [False, False]
-    with pytest.raises(InvalidValueError):
+    with pytest.raises(MalformedRefError):
         backend.deserialize_task_state_store_from_ref("no JSON")
+    assert "MalformedRefError" in records[-1]
 
 
 def test_no_hook_returns_none_for_a_row(make):

@@ -12,7 +12,7 @@ import pytest
 from airflow_harness.earlier import EARLIER, Earlier
 from airflow_harness.server import serving
 
-from lamella.errors import IntegrityError, ObjectNotFoundError, RefMismatchError, StackOrderError
+from lamella.errors import IntegrityError, MalformedRefError, ObjectNotFoundError, RefMismatchError, StackOrderError
 
 CANARY = "CANARY-of-the-wrapped-value"
 SMALL = {"token": CANARY}
@@ -167,3 +167,14 @@ def test_chunks_are_refused_since_the_wrapped_backend_lists_nothing(backend, sco
     monkeypatch.setenv("AIRFLOW__LAMELLA__LAYERS", "zstd | padme | cobblestone256 | chunk")
     with pytest.raises(StackOrderError, match="chunk"):
         _write(backend, scopes["task"], "cursor", SMALL)
+
+
+def test_planted_place_is_never_handed_to_the_wrapped_backend(backend, earlier, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__LAMELLA__ACCEPT_PLAINTEXT_UNTIL", "9999-12-31")
+    secret = earlier.folder.parent / "secret.json"
+    secret.write_text(json.dumps(CANARY))
+    (earlier.folder / "inside.json").parent.mkdir(exist_ok=True)
+    (earlier.folder / "inside.json").write_text(json.dumps(CANARY))
+    for planted in (f"{earlier.base}/../secret.json", f"file://{secret}", f"{earlier.base}/inside.json"):
+        with pytest.raises(MalformedRefError):
+            backend.deserialize_task_state_store_from_ref(planted)

@@ -11,6 +11,7 @@ from lamella.airflow.audit import warn
 from lamella.airflow.caller import refuse_foreign, refuse_other
 from lamella.errors import (
     IntegrityError,
+    InvalidValueError,
     KeyringError,
     LamellaError,
     MalformedRefError,
@@ -38,6 +39,10 @@ _GONE: Final = (
 _PLAIN: Final = (
     "the row holds what no backend sealed; if rows from before are meant to be read for a while, set "
     "[lamella] accept_plaintext_until = YYYY-MM-DD, or fallback_backend for those of an earlier backend"
+)
+_NEITHER: Final = (
+    "the row holds neither a ref of Lamella nor a JSON text; set [lamella] fallback_backend if an earlier backend "
+    "wrote it, else look for a row that was planted"
 )
 _UNSEALED: Final = (
     "the row holds a value as it is, so it did not pass through the state backend: it was written before Lamella was "
@@ -122,7 +127,8 @@ class Reader(NamedTuple):
                     raise
         if not accepted:
             raise ManifestRefusedError(_PLAIN)
-        value = read_stored(self.stack, kind, stored, load_document)
+        # Never the read hook of a wrapped backend: what is no ref of ours may lead it anywhere.
+        value = _load_plain(stored)
         if value is None:
             raise ObjectNotFoundError(_GONE)
         warn("read what is not sealed", kind=kind, **_facts(caller))
@@ -135,6 +141,13 @@ class Reader(NamedTuple):
         except ManifestRefusedError:
             return False
         return True
+
+
+def _load_plain(stored: str) -> Any:  # noqa: ANN401 - any JSON document
+    try:
+        return load_document(stored)
+    except InvalidValueError as error:
+        raise MalformedRefError(_NEITHER) from error
 
 
 def _record(error: LamellaError, kind: str, caller: Caller | None, expected: Address | None = None) -> None:

@@ -1,4 +1,7 @@
-"""Every sort of JSON value is the same after a retry, in the state of a task and in that of an asset."""
+"""Every sort of JSON value is the same after a retry, in the state of a task and in that of an asset.
+
+Airflow 3.3.0 does not find a task key with a slash, so none is here.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from airflow.sdk import Asset, dag, task
 
 VALUES = {
     "text": os.environ.get("CANARY", ""),
-    "empty/text": "",
+    "empty": "",
     os.environ.get("KEY", "zero"): 0,
     "no": False,
     "float": -0.1,

@@ -11,7 +11,7 @@ from airflow.sdk import Asset, dag, task
 from airflow.sdk.execution_time import context
 
 CANARY = os.environ.get("CANARY", "")
-VALUES = {"text": CANARY, "a/b?%2e": [None, {"c": CANARY}], "large": CANARY * 500, "zero": 0}
+VALUES = {"text": CANARY, "a.b": [None, {"c": CANARY}], "large": CANARY * 500, "zero": 0}
 LEDGER = Asset(name="ledger", uri="s3://tests/ledger")
 JOURNAL = Asset(name="journal", uri="s3://tests/journal")
 JOURNAL_BY_URI = Asset.ref(uri=JOURNAL.uri)
