@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import data
 from growth import by_bytes, by_layers, by_objects
+from hooks import hooks
 from startup import start_up
 from streams import streams
 from values import durable, end_to_end, transform, two_callers
@@ -29,6 +30,7 @@ GROUPS: dict[str, Callable[[Effort, Path], list[Row]]] = {
     "callers": two_callers,
     "stream": streams,
     "start": start_up,
+    "airflow": hooks,
     "bytes": by_bytes,
     "objects": by_objects,
     "layers": by_layers,

@@ -16,6 +16,7 @@ import stat
 import time
 from contextlib import suppress
 from hashlib import sha256
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from lamella.errors import StoreError, StoreUnavailableError
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 _COMPONENT: Final = re.compile(r"[a-z0-9-]+")
+_VERSION: Final = Struct(">QqQ8s")
 _STALE_SECONDS: Final = 86_400
 _HEAD_BYTES: Final = 4096
 _FOLDER_ATTEMPTS: Final = 100
@@ -125,8 +127,8 @@ def version(status: os.stat_result, start: bytes) -> Version:
     Two writers at once have two inodes, and one after the other two times. The digest of the first 4096 bytes is for
     file systems that keep whole seconds: the bytes of a sealed object begin with random ones.
     """
-    digest = sha256(start[:_HEAD_BYTES]).hexdigest()[:16]
-    return Version(f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}-{digest}")
+    digest = sha256(start[:_HEAD_BYTES]).digest()
+    return Version(_VERSION.pack(status.st_ino, status.st_mtime_ns, status.st_size, digest).hex())
 
 
 def current_version(path: str) -> Version | None:

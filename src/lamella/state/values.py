@@ -44,7 +44,7 @@ __all__ = [
 def keep_value(stack: Stack, owner: Owner, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON document
     """Store a JSON value and return its ref; raises as `Stack.put` does."""
     engine, address = stack.engine, Address(owner.scope, key)
-    if not isinstance(engine.store, BackendStore):
+    if not (engine.store.in_ref and isinstance(engine.store, BackendStore)):  # An attribute is cheaper to ask.
         return stack.put(address, value)
     body = engine.store.seal(engine, address, CODEC_JSON, dump_json(value, engine.limits))
     return engine.ref(engine.place(address), engine.store.keep(engine, owner, key, armoured(body)))
@@ -164,7 +164,7 @@ def _read_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - any 
     if ref.place.kind != kind:
         raise RefMismatchError(f"the ref is genuine but of kind {ref.place.kind!r}; look for a row that was copied")
     store = engine.named_store(ref.alias)
-    if isinstance(store, BackendStore) and ref.body is not None:
+    if ref.body is not None and isinstance(store, BackendStore):
         engine.admit(ref.manifest)
         held = store.fetch(kind, ref.body.decode(), ref.place.head)
         if held is None:

@@ -1,0 +1,84 @@
+"""State backends as Airflow calls them: its hooks, and what a task process pays before the first of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from measure import Case, Label, Samples, differences, interleave, spread
+from rows import Goal, Row, row_of_times
+
+from lamella.keys.document import pack
+from lamella.keys.edit import keygen
+from lamella.keys.providers import FileKeyProvider
+
+if TYPE_CHECKING:
+    from effort import Effort
+
+__all__ = ["hooks"]
+
+_PYTHON = Path(sys.prefix) / "airflow-3.3.2" / "bin" / "python"
+_REFERENCE = "Airflow's object storage"
+_GOALS = {"S": (Goal(0.2, _REFERENCE),), "M": (Goal(1.0, _REFERENCE),)}
+_START_GOAL = Goal(100, None)
+
+# What a task process has imported before it makes a backend.
+_HOST = "import airflow.sdk.execution_time.task_runner, airflow.sdk.state"
+_BACKEND = f"{_HOST}\nfrom lamella.airflow import LamellaStateBackend\nbackend = LamellaStateBackend()"
+_FIRST_PUT = (
+    f"{_BACKEND}\nscope = airflow.sdk.state.TaskScope('bench', 'run', 'task')\n"
+    "backend.serialize_task_state_store_to_ref(value=1, key='key', scope=scope)"
+)
+
+
+def hooks(effort: Effort, folder: Path) -> list[Row]:
+    """Measure hooks against Airflow's own object-storage backend on the same folder, then whole processes."""
+    if not _PYTHON.exists():
+        raise SystemExit("there is no environment with Airflow: run make bench, or leave the group airflow out")
+    FileKeyProvider(folder / "keyring").save(pack(keygen("bench", created_at=int(time.time()))), replace=False)
+    script = str(Path(__file__).with_name("airflow_child.py"))
+    output = _run([script, str(folder), str(effort.rounds)], folder)
+    samples: Samples = {(what, who): seconds for what, who, seconds in json.loads(output)}
+    return [*(_hook_row(label, samples) for label in samples), *_start_rows(effort, folder)]
+
+
+def _hook_row(label: Label, samples: Samples) -> Row:
+    what, who = label
+    goals = _GOALS[what[0]] if who.endswith("=off") else ()
+    return row_of_times("Hooks of Airflow 3.3", what, label, samples, (_REFERENCE,), goals)
+
+
+def _start_rows(effort: Effort, folder: Path) -> list[Row]:
+    programs = {"Airflow's task runner": _HOST, "and the backend": _BACKEND, "and a first put": _FIRST_PUT}
+    labels: dict[str, Label] = {who: ("start", who) for who in programs}
+    cases = [Case(labels[who], partial(_run, ["-c", program], folder)) for who, program in programs.items()]
+    samples = interleave(cases, effort.start_rounds)
+    host, *rest = programs
+    extra = {who: differences(samples[labels[who]], samples[labels[host]]) for who in rest}
+    return [
+        _start_row(host, samples[labels[host]]),
+        _start_row("import and construction beyond it", extra["and the backend"], (_START_GOAL,)),
+        _start_row("a first put beyond it", extra["and a first put"]),
+    ]
+
+
+def _start_row(who: str, seconds: list[float], goals: tuple[Goal, ...] = ()) -> Row:
+    value = spread([1e3 * each for each in seconds])
+    return Row(group="Start-up in Airflow", what="whole process", who=who, unit="ms", value=value, goals=goals)
+
+
+def _run(arguments: list[str], folder: Path) -> bytes:
+    settings = {
+        "AIRFLOW_HOME": str(folder),
+        "AIRFLOW__LAMELLA__KEYRING": f"file:{folder}/keyring",
+        "AIRFLOW__LAMELLA__CHAIN": f"zstd | padme | cobblestone256 | chunk | directory://{folder}/start?fsync=off",
+        "PYTHONPATH": str(Path(__file__).parent),
+    }
+    command = [str(_PYTHON), *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, **settings}).stdout  # noqa: S603 - the programs above
