@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lamella.errors import LimitExceededError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable
 
     from lamella.limits import Limits
 
@@ -22,13 +22,14 @@ _FLOATS: Final = frozenset({float})
 _CONTAINERS: Final = _ARRAYS | _DICTS
 _PLAIN: Final = _CONTAINERS | _FLOATS | {str, int, bool, type(None)}
 
-_MANY_NODES: Final = 16
-"""From how many nodes on it pays to look at their types all at once."""
+_MANY: Final = 16
+"""From how many nodes, or containers, on it pays to look at all at once."""
 
 _ROWS: Final = 256
 """How many records are open at once: more new objects would set the garbage collector going."""
 
-_Level = list["Collection[Any]"]
+_Groups = list[list[Any]]
+"""The containers of one level of nesting, together as they were found: mostly of one kind, and of one length."""
 
 
 def is_plain(value: object, limits: Limits) -> bool:
@@ -37,75 +38,90 @@ def is_plain(value: object, limits: Limits) -> bool:
     Raises:
         LimitExceededError: The value is nested too deeply, or too large to be written within the limits.
     """
-    level: _Level = [(value,)]
+    level: _Groups = [[(value,)]]
     depth = count = 0
     while level:
-        below: _Level = []
-        for opened in level:
-            look = _look_at_each if len(opened) < _MANY_NODES else _look_at_all
-            if not look(opened, below):
-                return False
+        below: _Groups = []
+        for group in level:
+            if len(group) >= _MANY:
+                if not _look_by_column(group, below):
+                    return False
+                continue
+            for row in group:
+                if not (_look_at_each(row, below) if len(row) < _MANY else _look_at_all(row, below)):
+                    return False
         if below:
             if depth == limits.max_nesting:
                 raise LimitExceededError(
                     f"the value is nested deeper than limits.max_nesting, {depth}, or contains itself; flatten it"
                 )
             # A shared container counts as often as it would be written, two bytes a node at least.
-            count += sum(map(len, below))
+            for group in below:
+                count += sum(map(len, group))
             limits.check_value(2 * count)
         depth += 1
         level = below
     return True
 
 
-def _look_at_each(opened: Collection[Any], below: _Level) -> bool:
-    """Look at the nodes of a short container one by one, and leave the containers among them for the next level."""
-    if type(opened) is dict:
-        for key in opened:
-            if type(key) is not str:
-                return False
-        opened = opened.values()
-    for node in opened:
-        kind = type(node)
-        if kind in _CONTAINERS:
-            below.append(node)
-        elif kind not in _PLAIN or (kind is float and not math.isfinite(node)):
+def _look_by_column(rows: list[Any], below: _Groups) -> bool:
+    """Look into many containers, column by column if they are records: those mostly are of one type each."""
+    for start in range(0, len(rows), _ROWS):
+        some = rows[start : start + _ROWS]
+        kinds = set(map(type, some))
+        if len(kinds) > 1 or len(set(map(len, some))) > 1:
+            columns: Iterable[Collection[Any]] = some
+        elif kinds != _DICTS:
+            columns = zip(*some, strict=True)
+        elif _KEYS.issuperset(map(type, chain.from_iterable(some))):
+            columns = zip(*map(dict.values, some), strict=True)
+        else:
+            return False
+        if not all(_look_at_all(column, below) for column in columns):
             return False
     return True
 
 
-def _look_at_all(opened: Collection[Any], below: _Level) -> bool:
-    """Do what `_look_at_each` does, in C loops."""
-    if type(opened) is dict:
-        if not _KEYS.issuperset(map(type, opened)):
+def _look_at_each(nodes: Collection[Any], below: _Groups) -> bool:
+    """Look at few nodes one by one, and leave the containers among them for the next level."""
+    if type(nodes) is dict:
+        for key in nodes:
+            if type(key) is not str:
+                return False
+        nodes = nodes.values()
+    found = []
+    for node in nodes:
+        kind = type(node)
+        if kind in _CONTAINERS:
+            found.append(node)
+        elif kind not in _PLAIN or (kind is float and not math.isfinite(node)):
             return False
-        opened = opened.values()
-    nodes: Sequence[Any] = [*opened]
+    if found:
+        below.append(found)
+    return True
+
+
+def _look_at_all(nodes: Collection[Any], below: _Groups) -> bool:
+    """Do what `_look_at_each` does, in C loops."""
+    if type(nodes) is dict:
+        if not _KEYS.issuperset(map(type, nodes)):
+            return False
+        nodes = nodes.values()
     kinds = set(map(type, nodes))
     if not kinds <= _PLAIN or (float in kinds and not _are_finite(_of(nodes, kinds, _FLOATS))):
         return False
-    if kinds.isdisjoint(_CONTAINERS):
-        return True
-    dicts = _of(nodes, kinds, _DICTS)
-    if not _KEYS.issuperset(map(type, chain.from_iterable(dicts))):
-        return False
-    for rows, is_dicts in ((dicts, True), (_of(nodes, kinds, _ARRAYS), False)):
-        for start in range(0, len(rows), _ROWS):
-            some = rows[start : start + _ROWS]
-            if len(set(map(len, some))) == 1:
-                below += zip(*(map(dict.values, some) if is_dicts else some), strict=True)
-            else:
-                below += some
+    if not kinds.isdisjoint(_CONTAINERS):
+        below.append([*_of(nodes, kinds, _CONTAINERS)])
     return True
 
 
-def _of(nodes: Sequence[Any], kinds: set[type], wanted: frozenset[type]) -> Sequence[Any]:
+def _of(nodes: Collection[Any], kinds: set[type], wanted: frozenset[type]) -> Collection[Any]:
     """Return the nodes of the wanted types, without looking at each where all or none of them are."""
     if kinds.isdisjoint(wanted):
         return ()
     return nodes if kinds <= wanted else [node for node in nodes if type(node) in wanted]
 
 
-def _are_finite(floats: Sequence[float]) -> bool:
+def _are_finite(floats: Collection[float]) -> bool:
     """Tell whether all are finite: surely where their sum is."""
     return math.isfinite(sum(floats)) or all(map(math.isfinite, floats))
