@@ -297,3 +297,14 @@ def test_link_as_a_target_is_followed_and_stays(build, tmp_path):
         assert stack.get_into(ref, tmp_path / "link") == 1000
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "file").read_bytes() == noise(1000)
+
+
+def test_target_that_would_block_is_named(build):
+    class Full(io.BytesIO):
+        def write(self, _segment):
+            return None
+
+    stack = build(ORDERS[0], MemoryStore())
+    ref = stack.put_stream(ADDRESS, [OLD])
+    with pytest.raises(BlockingIOError, match="would block"):
+        stack.get_into(ref, Full())

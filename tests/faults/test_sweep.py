@@ -8,6 +8,7 @@ from lamella.keys.keyring import Keyring
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.testing.payloads import noise
 from lamella_layers.store.directory import DirectoryStore
+from lamella_layers.store.inline import InlineStore
 from lamella_layers.store.memory import MemoryStore
 
 ORDERS = ("zstd | padme | cobblestone256 | chunk", "chunk | cobblestone256")
@@ -87,3 +88,16 @@ def test_parts_behind_a_head_that_cannot_be_opened_stay(build):
     before = _locators(store)
     assert build(ORDERS[1], store).gc(older_than_seconds=0) == 0
     assert _locators(store) == before
+
+
+def test_what_is_no_part_of_ours_stays(build):
+    store = MemoryStore()
+    stack = build(ORDERS[0], store)
+    store.put("p1/a-stray/object", (b"x",))
+    assert stack.gc(older_than_seconds=0) == 0
+    assert _locators(store) == ["p1/a-stray/object"]
+
+
+def test_store_that_cannot_list_holds_no_parts(build):
+    store = InlineStore()
+    assert build("zstd | padme | cobblestone256", store).gc(older_than_seconds=0) == 0

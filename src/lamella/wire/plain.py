@@ -116,9 +116,7 @@ def _look_at_all(nodes: Collection[Any], below: _Groups) -> bool:
 
 
 def _of(nodes: Collection[Any], kinds: set[type], wanted: frozenset[type]) -> Collection[Any]:
-    """Return the nodes of the wanted types, without looking at each where all or none of them are."""
-    if kinds.isdisjoint(wanted):
-        return ()
+    """Return the nodes of the wanted types, without looking at each where all of them are."""
     return nodes if kinds <= wanted else [node for node in nodes if type(node) in wanted]
 
 
