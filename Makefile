@@ -64,7 +64,7 @@ fix: $(VENV)/.check
 	$(BIN)/ruff format
 
 bench: $(VENV)/.bench $(VENV)/.test $(VENV)/airflow-$(AIRFLOW)/.made
-	$(BIN)/python bench/run.py
+	AIRFLOW=$(AIRFLOW) $(BIN)/python bench/run.py
 
 vectors: $(VENV)/.test
 	$(BIN)/python tests/vectors/generate.py

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["hooks"]
 
-_PYTHON = Path(sys.prefix) / "airflow-3.3.2" / "bin" / "python"
+_AIRFLOW = os.environ.get("AIRFLOW", "3.3.2")
+_PYTHON = Path(sys.prefix) / f"airflow-{_AIRFLOW}" / "bin" / "python"
 _REFERENCE = "Airflow's object storage"
 _GOALS = {"S": (Goal(0.2, _REFERENCE),), "M": (Goal(1.0, _REFERENCE),)}
 _START_GOAL = Goal(100, None)
@@ -40,7 +41,7 @@ _FIRST_PUT = (
 def hooks(effort: Effort, folder: Path) -> list[Row]:
     """Measure hooks against Airflow's own object-storage backend on the same folder, then whole processes."""
     if not _PYTHON.exists():
-        raise SystemExit("there is no environment with Airflow: run make bench, or leave the group airflow out")
+        raise SystemExit(f"there is no environment with Airflow {_AIRFLOW}: run make bench, or leave this group out")
     FileKeyProvider(folder / "keyring").save(pack(keygen("bench", created_at=int(time.time()))), replace=False)
     script = str(Path(__file__).with_name("airflow_child.py"))
     output = _run([script, str(folder), str(effort.rounds)], folder)
@@ -51,7 +52,7 @@ def hooks(effort: Effort, folder: Path) -> list[Row]:
 def _hook_row(label: Label, samples: Samples) -> Row:
     what, who = label
     goals = _GOALS[what[0]] if who.endswith("=off") else ()
-    return row_of_times("Hooks of Airflow 3.3", what, label, samples, (_REFERENCE,), goals)
+    return row_of_times(f"Hooks of Airflow {_AIRFLOW}", what, label, samples, (_REFERENCE,), goals)
 
 
 def _start_rows(effort: Effort, folder: Path) -> list[Row]:
@@ -70,7 +71,9 @@ def _start_rows(effort: Effort, folder: Path) -> list[Row]:
 
 def _start_row(who: str, seconds: list[float], goals: tuple[Goal, ...] = ()) -> Row:
     value = spread([1e3 * each for each in seconds])
-    return Row(group="Start-up in Airflow", what="whole process", who=who, unit="ms", value=value, goals=goals)
+    return Row(
+        group=f"Start-up in Airflow {_AIRFLOW}", what="whole process", who=who, unit="ms", value=value, goals=goals
+    )
 
 
 def _run(arguments: list[str], folder: Path) -> bytes:
@@ -80,5 +83,6 @@ def _run(arguments: list[str], folder: Path) -> bytes:
         "AIRFLOW__LAMELLA__CHAIN": f"zstd | padme | cobblestone256 | chunk | directory://{folder}/start?fsync=off",
         "PYTHONPATH": str(Path(__file__).parent),
     }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAMELLA"))}
     command = [str(_PYTHON), *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**os.environ, **settings}).stdout  # noqa: S603 - the programs above
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**inherited, **settings}).stdout  # noqa: S603 - the programs above

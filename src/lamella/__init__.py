@@ -71,3 +71,7 @@ __getattr__ = lazy_names(
         "open_stack": "lamella.config",
     },
 )
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -45,3 +45,7 @@ __getattr__ = lazy_names(
         "get": "lamella.airflow.accessors",
     },
 )
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -55,7 +55,7 @@ class AirflowSettings:
 
 
 def read_settings() -> AirflowSettings:
-    """Read the section from wherever Airflow takes it: the environment, a command, a secrets backend, airflow.cfg.
+    """Read the section from where Airflow takes it: the environment, then airflow.cfg.
 
     Raises:
         ConfigError: An option is unknown, of the wrong type, or contradicts another one.
