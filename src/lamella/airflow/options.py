@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamella.errors import ConfigError
-from lamella.settings import parse_bool, parse_date, parse_int, parse_text
+from lamella.settings import parse_date, parse_int, parse_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,17 @@ __all__ = ["OPTIONS", "RECOMMENDED_LAYERS", "SECTION", "SINCE", "Option"]
 SECTION: Final = "lamella"
 SINCE: Final = "0.1.0"
 RECOMMENDED_LAYERS: Final = "zstd | padme | cobblestone256"
+
+
+_BOOLEANS: Final = {"t": True, "true": True, "1": True, "f": False, "false": False, "0": False}
+
+
+def _parse_boolean(label: str, value: object) -> bool:
+    """Read a boolean in the words that Airflow reads."""
+    found = _BOOLEANS.get(str(value).strip().lower())
+    if found is None:
+        raise ConfigError(f"{label}: must be True or False")
+    return found
 
 
 def _one_of(words: tuple[str, ...], label: str, value: object) -> str:
@@ -78,10 +89,14 @@ OPTIONS: Final[dict[str, Option]] = {
         "The epoch that the keyring must have at least.", "3", parse_int, "integer", setting="keys.min_epoch"
     ),
     "strict": Option(
-        "An order of layers that wastes or leaks is an error.", "True", parse_bool, "boolean", setting="policy.strict"
+        "An order of layers that wastes or leaks is an error.",
+        "True",
+        _parse_boolean,
+        "boolean",
+        setting="policy.strict",
     ),
     "allow_plaintext": Option(
-        "Layers without a seal may be configured.", "True", parse_bool, "boolean", setting="policy.allow_plaintext"
+        "Layers without a seal may be configured.", "True", _parse_boolean, "boolean", setting="policy.allow_plaintext"
     ),
     "accept_plaintext_until": Option(
         "The last day (UTC) on which values that are not sealed are read: rows that were written before, or past the "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.configuration import conf
 
+from lamella.airflow.audit import warn
 from lamella.airflow.options import OPTIONS, RECOMMENDED_LAYERS, SECTION
 from lamella.errors import ConfigError
 from lamella.settings import unknown
@@ -83,7 +84,10 @@ def open_worker_stack() -> Stack:
         KeyringError: Its keyring cannot be opened.
     """
     settings = read_settings()
-    return open_state_stack(path=settings.config, settings=settings.stack)
+    stack = open_state_stack(path=settings.config, settings=settings.stack)
+    if stack.engine.store.scheme == "memory":
+        warn("the memory store ends with this process, and its values with it; use one that stays")
+    return stack
 
 
 def open_metastore_stack() -> Stack:
