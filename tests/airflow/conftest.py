@@ -6,6 +6,8 @@ Fixtures:
         `LamellaStateBackend` over a directory store in the home; the given settings come on top, None leaves one out.
     home (function): `make_home()` for one test. For a run that several tests look at, make a module-scoped fixture
         of `make_home`, so that its DAGs run once.
+    slow_store (function): `slow_store.run(coroutine)` runs on an event loop with a directory store that waits for the
+        loop in every call (airflow_harness/slow_store.py).
     new_keyring (session): `new_keyring(path)` writes another keyring there.
     dags, examples (session): the folders tests/airflow/dags and docs/examples.
 
@@ -34,11 +36,22 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent))
-from airflow_harness.home import DAGS, EXAMPLES, AirflowHome
+from airflow_harness.home import COMMAND_SECONDS, DAGS, EXAMPLES, AirflowHome
+from airflow_harness.slow_store import SlowStore
 
 # The folder has the name of the package, so what is installed is asked, and not what can be imported.
 if not any(distributions(name="apache-airflow-core")):
     collect_ignore_glob = ["*"]
+
+
+def pytest_collection_modifyitems(config, items):
+    """Give a test the time of its commands, so that one which hangs ends first and shows what it printed.
+
+    A time on the command line stands.
+    """
+    for item in [] if config.getoption("timeout") else items:
+        if item.path.is_relative_to(Path(__file__).parent) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(2 * COMMAND_SECONDS))
 
 
 @pytest.fixture(scope="session")
@@ -89,3 +102,9 @@ def make_home(tmp_path_factory, _seed):
 def home(make_home):
     """Give an `AirflowHome` of one test."""
     return make_home()
+
+
+@pytest.fixture
+def slow_store(monkeypatch):
+    """Give directory stores that wait for the event loop."""
+    return SlowStore(monkeypatch)

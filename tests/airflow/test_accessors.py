@@ -28,7 +28,7 @@ def claims_home(make_home):
 
 @pytest.fixture(scope="module")
 def outcome(claims_home):
-    return claims_home.run(CLAIMS, "task_claims", "job_claims", "asset_claims")
+    return claims_home.run(CLAIMS, "task_claims", "job_claims", "asset_claims", "callback_claims")
 
 
 @pytest.mark.parametrize(("dag_id", "task_id"), list(_tasks()))
@@ -46,6 +46,11 @@ def test_job_that_outlives_its_worker_is_found_again(outcome):
 def test_callback_reads_without_a_current_task(outcome, claims_home):
     assert outcome.states
     assert (claims_home.folder / "notes").read_text() == "callback_reads_what_the_task_wrote True\n"
+
+
+def test_callback_gets_by_name_what_was_written_by_uri_and_no_copied_row(outcome, claims_home):
+    assert outcome.states["callback_claims"] == "success", outcome.log
+    assert (claims_home.folder / "asset-notes").read_text() == "True\n"
 
 
 def test_no_value_is_in_the_log_of_refusals(outcome):

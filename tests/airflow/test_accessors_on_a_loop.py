@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import socket
 import threading
-import time
 from importlib import import_module
 from uuid import UUID
 
 import msgspec
 import pytest
+from airflow_harness.earlier import EARLIER, Earlier
 
 from lamella.errors import ConfigError, ObjectNotFoundError, RefMismatchError, StoreError, UnsealedValueError
 
 CANARY = "CANARY-VALUE"
-DELAY_SECONDS = 0.5
 TI_ID = UUID(int=7)
 
 
@@ -36,6 +36,9 @@ class Supervisor(threading.Thread):
 
     def answer(self, asked):
         self.asked.append(asked["type"])
+        errors = import_module("airflow.sdk.exceptions").ErrorType
+        if asked["type"] in ("GetAssetByName", "GetAssetByUri"):
+            return self.comms.ErrorResponse(error=errors.ASSET_NOT_FOUND)
         row = (str(asked.get("ti_id")), asked.get("name"), asked.get("uri"), asked["key"])
         if asked["type"].startswith("Set"):
             self.rows[row] = asked["value"]
@@ -43,8 +46,7 @@ class Supervisor(threading.Thread):
         kind = "Task" if "ti_id" in asked else "Asset"
         if row in self.rows:
             return getattr(self.comms, f"{kind}StateStoreResult")(value=self.rows[row])
-        error = getattr(import_module("airflow.sdk.exceptions").ErrorType, f"{kind.upper()}_STORE_NOT_FOUND")
-        return self.comms.ErrorResponse(error=error)
+        return self.comms.ErrorResponse(error=getattr(errors, f"{kind.upper()}_STORE_NOT_FOUND"))
 
 
 @pytest.fixture
@@ -67,7 +69,7 @@ def supervisor(lamella_airflow, monkeypatch):
     monkeypatch.setattr(runner, "SUPERVISOR_COMMS", comms.CommsDecoder(socket=here), raising=False)
     yield supervisor
     here.close()
-    supervisor.join(10)
+    supervisor.join(60)
     assert not supervisor.is_alive()
 
 
@@ -83,22 +85,6 @@ def accessor(request, supervisor):
         "asset by URI": lambda: context.AssetStateStoreAccessor(uri="x"),
         "only asset": lambda: context.AssetStateStoreAccessors([asset]),
     }[request.param]()
-
-
-@pytest.fixture
-def slow_store(monkeypatch):
-    """Make the directory store take its time with every object."""
-    store = import_module("lamella_layers.store.directory").DirectoryStore
-
-    def slowed(method):
-        def call(*args, **kwargs):
-            time.sleep(DELAY_SECONDS)
-            return method(*args, **kwargs)
-
-        return call
-
-    for name in ("put", "get"):
-        monkeypatch.setattr(store, name, slowed(getattr(store, name)))
 
 
 async def _within(seconds, *calls):
@@ -134,30 +120,13 @@ def test_many_calls_beside_other_traffic_neither_wait_for_ever_nor_mix_up(lamell
     assert [answer.value for answer in answers[len(keys) :]] == keys
 
 
-@pytest.mark.usefixtures("slow_store")
-def test_loop_goes_on_while_the_store_takes_its_time(lamella_airflow, accessor):
+def test_loop_goes_on_while_the_store_is_asked_side_by_side(lamella_airflow, accessor, slow_store):
     async def run():
-        gaps, done = [], asyncio.Event()
-
-        async def tick():
-            while not done.is_set():
-                before = time.monotonic()
-                await asyncio.sleep(0.001)
-                gaps.append(time.monotonic() - before)
-
-        ticking = asyncio.create_task(tick())
-        before = time.monotonic()
         await asyncio.gather(*(lamella_airflow.aset(accessor, str(number), number) for number in range(3)))
-        got = await asyncio.gather(*(lamella_airflow.aget(accessor, str(number)) for number in range(3)))
-        took = time.monotonic() - before
-        done.set()
-        await ticking
-        return got, max(gaps), took
+        return await asyncio.gather(*(lamella_airflow.aget(accessor, str(number)) for number in range(3)))
 
-    got, gap, took = asyncio.run(run())
-    assert got == [0, 1, 2]
-    assert gap < DELAY_SECONDS / 2
-    assert took < 5 * DELAY_SECONDS  # Six in a row would take longer: the store is asked side by side.
+    assert slow_store.run(run(), side_by_side=3) == [0, 1, 2]
+    assert slow_store.calls == ["put"] * 3 + ["get"] * 3
 
 
 def test_row_is_sent_after_its_object_was_stored(lamella_airflow, accessor, supervisor, monkeypatch):
@@ -176,6 +145,74 @@ def test_none_is_refused_before_anything_is_stored(lamella_airflow, accessor, su
     with pytest.raises(ValueError, match="None"):
         asyncio.run(lamella_airflow.aset(accessor, "key", None))
     assert supervisor.asked == []
+
+
+def test_what_the_accessors_own_set_does_not_take_is_refused_before_anything_is_stored(
+    lamella_airflow, accessor, supervisor
+):
+    options = {"retention": None, "lifetime": None} if hasattr(accessor, "_scope") else {"retention": None}
+    backend = import_module("airflow.sdk.execution_time.context")._get_worker_state_store_backend()
+    with pytest.raises(TypeError):
+        asyncio.run(lamella_airflow.aset(accessor, "key", CANARY, **options))
+    assert list(backend.stack.engine.store.list("o1/")) == []
+    assert supervisor.asked == []
+
+
+@pytest.fixture
+def set_before(lamella_airflow, monkeypatch, tmp_path):
+    """Give what sets keys as a worker with the earlier backend does."""
+    assert lamella_airflow
+    tomorrow = dt.datetime.now(dt.timezone.utc) + dt.timedelta(days=1)
+    monkeypatch.setenv("AIRFLOW__LAMELLA__FALLBACK_BACKEND", EARLIER)
+    monkeypatch.setenv("AIRFLOW__LAMELLA__MIGRATE_UNTIL", f"{tomorrow:%Y-%m-%d}")
+    Earlier.make(tmp_path / "earlier", monkeypatch)
+    made = import_module("airflow.sdk.execution_time.context")._get_worker_state_store_backend
+
+    def set_before(accessor, *keys):
+        with pytest.MonkeyPatch.context() as before:
+            before.setenv("AIRFLOW__WORKERS__STATE_STORE_BACKEND", EARLIER)
+            made.cache_clear()
+            for key in keys:
+                accessor.set(key, [CANARY, key])
+        made.cache_clear()
+
+    return set_before
+
+
+def test_ref_of_an_earlier_backend_is_got_in_the_row_of_its_key_alone(
+    lamella_airflow, accessor, supervisor, set_before
+):
+    set_before(accessor, "first", "second", "third")
+    first, second, third = supervisor.rows
+    supervisor.rows[second] = supervisor.rows[first]
+    supervisor.rows[third] = {"__airflow_state_ref__": '"planted"'}
+
+    def get(key):
+        return asyncio.run(lamella_airflow.aget(accessor, key))
+
+    for read in (get, lambda key: lamella_airflow.get(accessor, key)):
+        assert read("first") == [CANARY, "first"]
+        for key, error in (("second", RefMismatchError), ("third", UnsealedValueError)):
+            with pytest.raises(error):
+                read(key)
+
+
+def test_ref_of_an_earlier_backend_is_got_by_the_other_name_of_its_asset(
+    lamella_airflow, supervisor, set_before, monkeypatch
+):
+    context = import_module("airflow.sdk.execution_time.context")
+    answer, known = supervisor.answer, supervisor.comms.AssetResult(name="an asset", uri="file://asset", group="asset")
+    monkeypatch.setattr(
+        supervisor, "answer", lambda asked: known if asked["type"] == "GetAssetByName" else answer(asked)
+    )
+    set_before(context.AssetStateStoreAccessor(uri="file://asset"), "key")
+    by_name = context.AssetStateStoreAccessor(name="an asset")
+    lamella_airflow.get(by_name, "key")
+    missed = set(supervisor.rows)
+    by_name.set("key", 1)
+    (row,) = set(supervisor.rows) - missed
+    supervisor.rows[row] = supervisor.rows[missed.pop()]
+    assert lamella_airflow.get(by_name, "key") == [CANARY, "key"]
 
 
 def test_planted_value_and_copied_row_are_refused(lamella_airflow, accessor, supervisor):
@@ -239,30 +276,57 @@ def test_object_that_is_gone_is_an_error_or_the_default(
             read("key")
 
 
-def test_trigger_sets_and_gets_the_state_of_its_asset(lamella_airflow, supervisor, monkeypatch):
+@pytest.fixture
+def on_triggerer(supervisor, monkeypatch):
+    """Give what runs a coroutine over the connection of a triggerer, and the other end of that."""
     triggerer = import_module("airflow.jobs.triggerer_job_runner")
-    context = import_module("airflow.sdk.execution_time.context")
-    asset = import_module("airflow.sdk").Asset("an asset", uri="file://host/asset")
     here, there = socket.socketpair()
     other = Supervisor(supervisor.comms, there)
     other.start()
 
-    async def run():
+    async def run(coroutine):
         reader, writer = await asyncio.open_connection(sock=here)
         talks = triggerer.TriggerCommsDecoder(async_writer=writer, async_reader=reader, socket=None)
         monkeypatch.setattr(import_module("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", talks)
         await talks.start_reader()
+        try:
+            return await coroutine
+        finally:
+            talks._reader_task.cancel()
+            writer.close()
+
+    return lambda coroutine: asyncio.run(run(coroutine)), other
+
+
+def test_trigger_sets_and_gets_the_state_of_its_asset(lamella_airflow, on_triggerer):
+    context = import_module("airflow.sdk.execution_time.context")
+    asset = import_module("airflow.sdk").Asset("an asset", uri="file://host/asset")
+    run, other = on_triggerer
+
+    async def set_and_get():
         accessors = context.AssetStateStoreAccessors(inlets=[asset])
         keys = [f"key {number}" for number in range(20)]
         await _within(60, *(lamella_airflow.aset(accessors, key, [key]) for key in keys))
         got = await _within(60, *(lamella_airflow.aget(accessors[asset], key) for key in keys))
-        talks._reader_task.cancel()
-        writer.close()
         return got == [[key] for key in keys]
 
-    assert asyncio.run(run())
+    assert run(set_and_get())
     assert len(other.rows) == 20
     assert all(row["__airflow_state_ref__"].startswith("lamella:1:") for row in other.rows.values())
+
+
+def test_trigger_is_refused_by_uri_what_was_written_by_name_and_asks_nobody(lamella_airflow, on_triggerer):
+    accessor = import_module("airflow.sdk.execution_time.context").AssetStateStoreAccessor
+    run, other = on_triggerer
+
+    async def set_and_get():
+        await lamella_airflow.aset(accessor(name="x"), "key", CANARY)
+        other.rows["None", None, "x", "key"] = other.rows["None", "x", None, "key"]
+        with pytest.raises(RefMismatchError):
+            await _within(20, lamella_airflow.aget(accessor(uri="x"), "key"))
+
+    run(set_and_get())
+    assert other.asked == ["SetAssetStateStoreByName", "GetAssetStateStoreByUri"]
 
 
 def test_getters_need_the_backend_of_this_project(lamella_airflow, accessor, monkeypatch):

@@ -9,7 +9,7 @@ import logging
 import multiprocessing
 import pickle  # noqa: TID251 - hosts pickle backends
 import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from uuid import UUID
 
@@ -28,7 +28,6 @@ from lamella.testing import StateBackendContract
 CANARY = "CANARY-VALUE"
 NOW = dt.datetime.now(dt.timezone.utc)
 YESTERDAY, TOMORROW = (f"{NOW + dt.timedelta(days=days):%Y-%m-%d}" for days in (-1, 1))
-DELAY_SECONDS = 0.5
 
 
 @pytest.fixture
@@ -288,52 +287,43 @@ def test_asynchronous_hooks_do_what_the_others_do(backend, scopes):
         assert ref == _write(backend, scope, "key", 1)
 
 
-@pytest.fixture
-def slow_store(monkeypatch):
-    """Make the directory store take its time with every call."""
-    store = import_module("lamella_layers.store.directory").DirectoryStore
-
-    def slowed(method):
-        def call(*args, **kwargs):
-            time.sleep(DELAY_SECONDS)
-            return method(*args, **kwargs)
-
-        return call
-
-    for name in ("put", "get", "delete", "list"):
-        monkeypatch.setattr(store, name, slowed(getattr(store, name)))
-
-
-@pytest.mark.usefixtures("slow_store")
-def test_nothing_asynchronous_holds_the_loop_while_the_store_takes_its_time(backend, task):
-    async def longest_gap(*calls):
-        gaps, done = [], asyncio.Event()
-
-        async def tick():
-            while not done.is_set():
-                before = time.monotonic()
-                await asyncio.sleep(0.001)
-                gaps.append(time.monotonic() - before)
-
-        ticking = asyncio.create_task(tick())
-        for call in calls:
-            await call()
-        done.set()
-        await ticking
-        return max(gaps)
+def test_nothing_asynchronous_holds_the_loop_while_the_store_is_at_work(backend, task, slow_store):
+    ref = _write(backend, task, "key", 1)
 
     async def run():
-        ref = _write(backend, task, "key", 1)
-        return await longest_gap(
-            lambda: backend.aserialize_task_state_store_to_ref(value=1, key="key", scope=task),
-            lambda: backend.adeserialize_task_state_store_from_ref(ref),
-            lambda: backend.aset(task, "text", "text"),
-            lambda: backend.aget(task, "text"),
-            lambda: backend.adelete(task, "text"),
-            lambda: backend.aclear(task),
-        )
+        for call, asked in (
+            (lambda: backend.aserialize_task_state_store_to_ref(value=1, key="key", scope=task), "put"),
+            (lambda: backend.adeserialize_task_state_store_from_ref(ref), "get"),
+            (lambda: backend.aset(task, "text", "text"), "put"),
+            (lambda: backend.aget(task, "text"), "get"),
+            (lambda: backend.adelete(task, "text"), "delete"),
+            (lambda: backend.aclear(task), "list"),
+        ):
+            slow_store.calls.clear()
+            await call()
+            assert asked in slow_store.calls
 
-    assert asyncio.run(run()) < DELAY_SECONDS / 2
+    slow_store.run(run())
+
+
+def test_asynchronous_hooks_need_no_thread_of_the_loop_s_own_pool(backend, scopes):
+    released = threading.Event()
+
+    async def run():
+        pool = ThreadPoolExecutor(1)
+        asyncio.get_running_loop().set_default_executor(pool)
+        pool.submit(released.wait)
+        try:
+            for scope in scopes:
+                kind = "task" if hasattr(scope, "dag_id") else "asset"
+                write = getattr(backend, f"aserialize_{kind}_state_store_to_ref")
+                ref = await asyncio.wait_for(write(value=CANARY, key="key", scope=scope), 20)
+                read = getattr(backend, f"adeserialize_{kind}_state_store_from_ref")
+                assert await asyncio.wait_for(read(ref), 20) == CANARY
+        finally:
+            released.set()
+
+    asyncio.run(run())
 
 
 def test_opening_the_stack_does_not_hold_the_loop(make, task, monkeypatch):

@@ -18,14 +18,16 @@ from airflow_harness.server import serving
 
 from lamella.errors import (
     ConfigError,
+    LimitExceededError,
     MalformedRefError,
     ManifestRefusedError,
     ObjectNotFoundError,
     RefError,
     RefMismatchError,
     StoreConflictError,
+    UnsealedValueError,
 )
-from lamella.scope import AssetScope, TaskScope
+from lamella.scope import Address, AssetScope, TaskScope
 
 CANARY = "CANARY-of-the-earlier-value"
 VALUE = {"token": CANARY}
@@ -236,6 +238,61 @@ def test_value_that_the_earlier_backend_left_inline_is_read(earlier, fallback, s
     assert fallback.read("task", stored, _running(TASK)) == json.loads(stored)
 
 
+@pytest.mark.parametrize("scope", [TASK, LEDGER], ids=["task", "asset"])
+def test_getter_gives_the_value_of_the_key_that_it_asks_for_alone(earlier, backend, caplog, scope):
+    ref = _written(earlier, scope, "cursor", LARGE)
+    others = [TaskScope(TASK.dag_id, TASK.run_id, TASK.task_id, 4), AssetScope(name="journal")]
+    backend.reader.check(scope.kind, ref, None, Address(scope, "cursor"))
+    for other, key in ((scope, "other"), *((other, "cursor") for other in others)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, logger="lamella.airflow"), pytest.raises(RefMismatchError):
+            backend.reader.check(scope.kind, ref, None, Address(other, key))
+        assert [record.name for record in caplog.records] == ["lamella.airflow"]
+
+
+@one_way
+@pytest.mark.parametrize("stored", ["1", '"planted"', '{"token": "x"}'])
+def test_getter_takes_no_inline_value_unless_plaintext_is_accepted(earlier, backend, monkeypatch, stored):
+    del earlier
+    expected = Address(TASK, "cursor")
+    with pytest.raises(UnsealedValueError, match="earlier backend"):
+        backend.reader.check("task", stored, None, expected)
+    monkeypatch.setenv("AIRFLOW__LAMELLA__ACCEPT_PLAINTEXT_UNTIL", "9999-12-31")
+    reader = type(backend)().reader
+    reader.check("task", stored, None, expected)
+    assert reader.open("task", stored, None) == json.loads(stored)
+
+
+@pytest.mark.parametrize("earlier", ["gzip"], indirect=True)
+def test_place_of_a_compressed_key_is_none_of_the_key_that_ends_in_the_suffix(earlier, fallback):
+    for key, other in (("cursor", "cursor.gz"), ("cursor.gz", "cursor")):
+        ref = _written(earlier, TASK, key)
+        fallback.expect("task", ref, (TASK,), key)
+        with pytest.raises(RefMismatchError):
+            fallback.expect("task", ref, (TASK,), other)
+
+
+@one_way
+def test_key_may_end_in_what_the_earlier_backend_takes_for_no_suffix(earlier, fallback, monkeypatch):
+    monkeypatch.setattr(import_module("fsspec.utils"), "compressions", {"gz": "gzip"})
+    ref = _written(earlier, TASK, "cursor.zst")
+    fallback.expect("task", ref, (TASK,), "cursor.zst")
+    assert fallback.read("task", ref, _running(TASK)) == VALUE
+    with pytest.raises(RefMismatchError):
+        fallback.expect("task", ref, (TASK,), "cursor")
+
+
+@one_way
+def test_value_that_was_compressed_before_is_read_when_no_longer_compressing(earlier, monkeypatch):
+    compressing = Earlier.make(earlier.folder, monkeypatch, compression="gzip")
+    ref = _written(compressing, TASK, "cursor")
+    Earlier.make(earlier.folder, monkeypatch, compression="")
+    fallback = import_module("lamella.airflow.fallback").open_fallback(
+        import_module("lamella.airflow.settings").read_settings()
+    )
+    assert fallback.read_row(ref, TASK, "cursor") == VALUE
+
+
 def test_each_use_is_one_record_without_the_value(earlier, backend, caplog):
     ref = _written(earlier, TASK, "cursor")
     with caplog.at_level(logging.WARNING, logger="lamella.airflow"):
@@ -252,6 +309,18 @@ def test_each_refusal_is_one_record_without_the_value(earlier, backend, caplog):
         backend.deserialize_asset_state_store_from_ref(f"file://{earlier.folder}/../{ref}")
     (record,) = [each for each in caplog.records if each.name == "lamella.airflow"]
     assert CANARY not in record.getMessage()
+
+
+@one_way
+def test_refusal_of_a_value_above_a_limit_is_one_record(earlier, backend, monkeypatch, caplog):
+    ref = backend.serialize_task_state_store_to_ref(value=LARGE, key="cursor", scope=_given(TASK))
+    config = earlier.folder.parent / "lamella.toml"
+    config.write_text("[limits]\nmax_value_bytes = 100\n")
+    monkeypatch.setenv("AIRFLOW__LAMELLA__CONFIG", str(config))
+    with caplog.at_level(logging.WARNING, logger="lamella.airflow"), pytest.raises(LimitExceededError):
+        type(backend)().deserialize_task_state_store_from_ref(ref)
+    (record,) = [each for each in caplog.records if each.name == "lamella.airflow"]
+    assert "LimitExceededError" in record.getMessage()
 
 
 def test_after_the_date_it_is_refused_with_an_error_that_says_so(earlier, monkeypatch):
@@ -303,14 +372,16 @@ def test_delete_does_not_fail_on_names_that_the_earlier_backend_never_took(earli
         asyncio.run(backend.aclear(_given(TaskScope(name, "run", "task"))))
 
 
-def test_text_that_the_layers_put_in_the_same_place_is_not_taken_for_a_value(earlier, backend, monkeypatch):
+def test_text_that_the_layers_put_in_the_same_place_is_not_taken_for_a_value(earlier, backend, monkeypatch, caplog):
     ref = _written(earlier, TASK, "cursor", LARGE)
     monkeypatch.delenv("AIRFLOW__LAMELLA__CHAIN")
     monkeypatch.setenv("AIRFLOW__LAMELLA__STORE", f"backend:{EARLIER}")
     wrapped = type(backend)()
     ours = wrapped.serialize_task_state_store_to_ref(value=LARGE | {"page": 2}, key="cursor", scope=_given(TASK))
-    with pytest.raises(StoreConflictError):
+    with caplog.at_level(logging.WARNING, logger="lamella.airflow"), pytest.raises(StoreConflictError):
         wrapped.deserialize_task_state_store_from_ref(ref)
+    (record,) = [each for each in caplog.records if each.name == "lamella.airflow"]
+    assert "StoreConflictError" in record.getMessage()
     assert wrapped.deserialize_task_state_store_from_ref(ours)["token"] == CANARY
 
 
@@ -369,9 +440,8 @@ def test_somebodys_own_backend_without_a_base_gives_inline_values_alone(earlier,
         backend.deserialize_task_state_store_from_ref(ref)
 
 
-def test_layout_is_that_of_airflows_own_backend(earlier):
+def test_layout_is_that_of_airflows_own_backend(earlier, fallback):
     state, scopes = import_module("airflow.sdk.state"), import_module("lamella.state.scopes")
-    places = import_module("lamella.airflow.places").Places(earlier.base, is_laid_out=True)
     names = ("a/b ä", "manual__2026-11-22T00:00:00+00:00", "~t.k-_=")
     regions = (
         [{"region_id": UUID(int=2**100 + 1)}] if "region_id" in inspect.signature(state.TaskScope).parameters else []
@@ -380,8 +450,8 @@ def test_layout_is_that_of_airflows_own_backend(earlier):
     given += [state.AssetScope(name="s3://b/?x#y"), state.AssetScope(uri="s3://b/%2F")]
     for scope in (scopes.owner_of(each) for each in given):
         hook = getattr(earlier.backend, f"serialize_{scope.scope.kind}_state_store_to_ref")
-        for key in ("cursor", "a/b.gz", "ä"):
+        for key in ("cursor", "a/b.tar", "ä"):
             ref = hook(value=LARGE, key=key, scope=scope.given)
-            places.admit(scope.scope.kind, ref, (scope.scope,), key)
+            fallback.expect(scope.scope.kind, ref, (scope.scope,), key)
             with pytest.raises(RefMismatchError):
-                places.admit(scope.scope.kind, ref, (scope.scope,), "other")
+                fallback.expect(scope.scope.kind, ref, (scope.scope,), "other")

@@ -6,9 +6,11 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from airflow_harness.components import DEADLINE_SECONDS
 from airflow_harness.installation import running
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(540)]
+# The first test waits for the installation, and for what comes before and after it.
+pytestmark = [pytest.mark.full, pytest.mark.timeout(2 * DEADLINE_SECONDS)]
 
 CANARY = "canary-of-the-installation-55c1a2e8"
 TRIGGERED = (

@@ -221,11 +221,9 @@ def test_every_public_method_of_the_host_that_takes_a_value_is_overridden(server
     assert takes_value <= vars(type(backend)).keys()
 
 
-def test_what_is_left_of_the_host_removes_rows_or_reads_for_workers(server, backend):
+def test_what_is_left_of_the_host_removes_rows(server, backend):
     public = {name for name, _ in inspect.getmembers(server.host.MetastoreBackend, callable) if name[0] != "_"}
-    removes = {"delete", "clear", "adelete", "aclear", "cleanup"}
-    reads_for_workers = {"deserialize_task_state_store_from_ref", "deserialize_asset_state_store_from_ref"}
-    assert public - vars(type(backend)).keys() == removes | reads_for_workers
+    assert public - vars(type(backend)).keys() == {"delete", "clear", "adelete", "aclear", "cleanup"}
 
 
 @pytest.mark.parametrize("kind", ["task", "asset"])
@@ -233,6 +231,13 @@ def test_hooks_of_workers_refuse_to_hand_out_a_value_in_clear(backend, scope_of,
     hook = getattr(backend, f"serialize_{kind}_state_store_to_ref")
     with pytest.raises(ConfigError, match="LamellaStateBackend"):
         hook(value=1, key=key, scope=scope_of[kind])
+
+
+@pytest.mark.parametrize("kind", ["task", "asset"])
+def test_hooks_of_workers_refuse_to_take_a_value_in_clear(backend, kind):
+    hook = getattr(backend, f"deserialize_{kind}_state_store_from_ref")
+    with pytest.raises(ConfigError, match="LamellaStateBackend"):
+        hook("7")
 
 
 def test_row_that_the_rest_api_wrote_is_refused(server, scope, key, canary, records):

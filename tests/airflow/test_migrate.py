@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 import secrets
 import signal
 from importlib import import_module
 
 import pytest
-from airflow_harness.deployment import Deployment
+from airflow_harness.deployment import RUN, Deployment
 from airflow_harness.earlier import EARLIER, Earlier
 from airflow_harness.server import serving
 
-from lamella.errors import ConfigError, ObjectNotFoundError
+from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreUnavailableError
 
 CANARY = "CANARY-of-what-is-moved"
 VALUE = {"token": CANARY, "noise": secrets.token_hex(600)}
@@ -62,10 +63,10 @@ def _opened(backend):
     return backend
 
 
-def _migrate(*, apply=True, plaintext_rows=False, delete_old=False, watch=lambda _, rows: rows):
-    migrate = import_module("lamella.airflow.migrate").migrate
-    report = migrate(apply=apply, plaintext_rows=plaintext_rows, delete_old=delete_old, watch=watch).as_document()
-    assert report["applied"] is apply
+def _migrate(*, watch=lambda _, rows: rows, **given):
+    options = {"apply": True, "plaintext_rows": False, "delete_old": False, "dags_paused": False, **given}
+    report = import_module("lamella.airflow.migrate").migrate(watch=watch, **options).as_document()
+    assert report["applied"] is options["apply"]
     return {name: count for name, count in report.items() if isinstance(count, int) and count and name != "applied"}
 
 
@@ -112,10 +113,14 @@ def test_objects_of_the_earlier_backend_stay_unless_told_otherwise(filled):
     assert _files(filled.earlier.folder) == before
 
 
-@pytest.mark.parametrize("first", [True, False], ids=["at once", "later"])
-def test_objects_of_the_earlier_backend_go_where_that_is_asked_for(filled, backend, first):
-    if not first:
-        _migrate()
+def test_old_object_of_a_row_that_was_moved_just_now_stays_for_who_read_its_row_before(filled):
+    before = _files(filled.earlier.folder)
+    assert _migrate(delete_old=True) == {"moved": len(filled.scopes())}
+    assert _files(filled.earlier.folder) == before
+
+
+def test_old_objects_of_rows_that_an_earlier_run_moved_go_where_that_is_asked_for(filled, backend):
+    _migrate()
     filled.write("task", "kept", VALUE)
     filled.plant("task", "kept", {"__airflow_state_ref__": f"{filled.earlier.base}/elsewhere"})
     _migrate(delete_old=True)
@@ -219,7 +224,25 @@ def test_ref_that_is_not_the_rows_own_is_left_and_counted(filled, planted, word)
 def test_value_that_cannot_be_kept_is_left_and_the_others_are_moved(filled):
     filled.write("task", "nan", float("nan"))
     filled.write("task", "read as gzip.gz", VALUE)
-    assert _migrate() == {"moved": len(filled.scopes()), "failed": 2}
+    assert _migrate() == {"moved": len(filled.scopes()), "failed": 1, "refused": 1}
+
+
+def test_row_with_more_than_the_mark_is_none_of_a_backends(filled):
+    ref = filled.write("task", "planted", VALUE)
+    filled.plant("task", "planted", {"__airflow_state_ref__": ref, "more": 1})
+    assert _migrate() == {"moved": len(filled.scopes()), "plain": 1}
+
+
+def test_earlier_backend_that_does_not_answer_ends_the_run(filled, monkeypatch):
+    def down(*_):
+        raise StoreUnavailableError("it does not answer")
+
+    before = filled.rows()
+    for kind in ("task", "asset"):
+        monkeypatch.setattr(type(filled.earlier.backend), f"deserialize_{kind}_state_store_from_ref", down)
+    with pytest.raises(StoreUnavailableError):
+        _migrate()
+    assert filled.rows() == before
 
 
 def test_row_that_a_worker_of_today_wrote_meanwhile_stays(filled, backend):
@@ -282,14 +305,71 @@ def test_object_that_a_task_puts_while_the_move_looks_is_never_replaced(deployme
     assert today.deserialize_task_state_store_from_ref(refs[0]) == "newer"
 
 
-def test_object_without_a_row_that_holds_the_same_value_is_taken_over(deployment, backend):
+@pytest.mark.parametrize("size", [1, 200_000], ids=["whole", "in parts"])
+def test_object_without_a_row_that_holds_the_same_value_is_taken_over_from_who_would_remove_it(
+    deployment, backend, monkeypatch, size
+):
+    chain = f"padme | cobblestone256 | chunk(64KiB) | sqlite:///{deployment.server.home.folder}/objects.db"
+    monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", chain)
+    value = VALUE | {"much": secrets.token_hex(size)}
+    deployment.write("task", "cursor", value)
+    worker, _ = deployment.scopes()["task"]
+    today = backend()
+    today.serialize_task_state_store_to_ref(value=value, key="cursor", scope=worker)
+    store = today.stack.engine.store
+    ((locator, seen),) = [(each.locator, store.get(each.locator)[0]) for each in store.list("o1/")]
+    assert _migrate() == {"moved": 1}
+    with pytest.raises(StoreConflictError):
+        store.delete(locator, if_version=seen)
+    assert deployment.read(backend(), "task", "cursor") == value
+
+
+def test_task_that_replaces_the_equal_value_while_the_move_looks_keeps_its_own(deployment, backend, monkeypatch):
+    deployment.write("task", "cursor", VALUE)
+    today, destination = backend(), import_module("lamella.airflow.destination").Destination
+    worker, _ = deployment.scopes()["task"]
+    ref = today.serialize_task_state_store_to_ref(value=VALUE, key="cursor", scope=worker)
+    held = destination.held
+
+    def held_early(self, owner, key):
+        found = held(self, owner, key)
+        today.serialize_task_state_store_to_ref(value="newer", key=key, scope=worker)
+        return found
+
+    monkeypatch.setattr(destination, "held", held_early)
+    assert _migrate() == {"occupied": 1}
+    assert today.deserialize_task_state_store_from_ref(ref) == "newer"
+
+
+def test_equal_object_that_was_there_stays_when_its_row_is_written_meanwhile(deployment, backend, monkeypatch):
     deployment.write("task", "cursor", VALUE)
     worker, _ = deployment.scopes()["task"]
-    backend().serialize_task_state_store_to_ref(value=VALUE, key="cursor", scope=worker)
-    (path,) = deployment.server.home.objects()
-    before = path.read_bytes()
-    assert _migrate() == {"moved": 1}
-    assert path.read_bytes() == before
+    ref = backend().serialize_task_state_store_to_ref(value=VALUE, key="cursor", scope=worker)
+    replace = import_module("lamella.airflow.rows").replace_value
+
+    def replaced_late(row, value):
+        deployment.write("task", row.key, "newer")
+        return replace(row, value)
+
+    monkeypatch.setattr(import_module("lamella.airflow.migrate"), "replace_value", replaced_late)
+    assert _migrate() == {"changed": 1}
+    assert backend().deserialize_task_state_store_from_ref(ref) == VALUE
+
+
+def test_two_migrations_at_once_lose_nothing(deployment, backend, monkeypatch):
+    deployment.write("task", "cursor", VALUE)
+    module = import_module("lamella.airflow.migrate")
+    replace, reports = module.replace_value, []
+
+    def replaced_late(row, value):
+        if not reports:
+            reports.append(None)
+            reports.append(_migrate())
+        return replace(row, value)
+
+    monkeypatch.setattr(module, "replace_value", replaced_late)
+    reports.append(_migrate())
+    assert reports[1:] == [{"moved": 1}, {"moved": 1}]
     assert deployment.read(backend(), "task", "cursor") == VALUE
 
 
@@ -304,7 +384,8 @@ def dying(row, value):
     done.append(row)
     return replace(row, value)
 migrate.replace_value = dying
-migrate.migrate(apply=True, plaintext_rows=False, delete_old=False, watch=lambda _, rows: rows)
+options = {"apply": True, "plaintext_rows": False, "delete_old": False, "dags_paused": False}
+migrate.migrate(**options, watch=lambda _, rows: rows)
 """
     base = {"AIRFLOW__COMMON_IO__STATE_STORE_OBJECTSTORAGE_PATH": filled.earlier.base}
     died = filled.server.home.but(**base).python(code, check=False)
@@ -343,13 +424,13 @@ def test_layers_around_the_earlier_backend_itself_seal_its_objects_in_their_plac
     request.getfixturevalue("_in_place")
     del monkeypatch
     count, objects = len(filled.scopes()), filled.earlier.objects()
-    assert _migrate(delete_old=True) == {"moved": count}
+    assert _migrate(delete_old=True, dags_paused=True) == {"moved": count}
     assert filled.earlier.objects() == objects
     assert all(CANARY.encode() not in content for content in _files(filled.earlier.folder).values())
     today = backend()
     for name in filled.scopes():
         assert filled.read(today, name, f"cursor of {name}")["of"] == name
-    assert _migrate(delete_old=True) == {"lamella": count}
+    assert _migrate(delete_old=True, dags_paused=True) == {"lamella": count}
     assert filled.earlier.objects() == objects
 
 
@@ -362,11 +443,26 @@ def test_run_that_dies_when_an_object_was_sealed_in_its_place_is_taken_up_by_the
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(import_module("lamella.airflow.migrate"), "replace_value", dying)
         with pytest.raises(KeyboardInterrupt):
-            _migrate()
-    assert _migrate() == {"moved": len(filled.scopes())}
+            _migrate(dags_paused=True)
+    assert _migrate(dags_paused=True) == {"moved": len(filled.scopes())}
     today = backend()
     for name in filled.scopes():
         assert filled.read(today, name, f"cursor of {name}")["of"] == name
+
+
+@pytest.mark.parametrize("wraps", [False, True], ids=["a store of objects", "a wrapped backend"])
+def test_store_without_conditions_is_refused_unless_the_dags_are_paused(filled, backend, monkeypatch, request, wraps):
+    if wraps:
+        request.getfixturevalue("_in_place")
+    store = import_module("lamella_layers.store.directory").DirectoryStore
+    monkeypatch.setattr(store, "conditional_put", False)
+    count, rows, objects = len(filled.scopes()), filled.rows(), _files(filled.earlier.folder)
+    with pytest.raises(ConfigError, match="--dags-paused"):
+        _migrate()
+    assert _migrate(apply=False) == {"moved": count}
+    assert (filled.rows(), _files(filled.earlier.folder)) == (rows, objects)
+    assert _migrate(dags_paused=True) == {"moved": count}
+    assert filled.read(backend(), "task", "cursor of task")["token"] == CANARY
 
 
 def test_nothing_to_move_by_the_configuration_is_an_error(deployment, monkeypatch):
@@ -380,9 +476,12 @@ def test_nothing_to_move_by_the_configuration_is_an_error(deployment, monkeypatc
 def test_rows_that_another_server_side_keeps_are_not_touched(filled, monkeypatch):
     monkeypatch.setenv("AIRFLOW__STATE_STORE__BACKEND", "lamella.airflow.LamellaMetastoreBackend")
     before = filled.rows()
-    with pytest.raises(ConfigError, match="state_store"):
+    with pytest.raises(ConfigError) as raised:
         _migrate()
     assert filled.rows() == before
+    (setting,) = re.findall(r"\[state_store\] backend = (\S+)", str(raised.value))
+    monkeypatch.setenv("AIRFLOW__STATE_STORE__BACKEND", setting)
+    assert _migrate() == {"moved": len(filled.scopes())}
 
 
 def _command(deployment, *options, **variables):
@@ -398,8 +497,11 @@ def test_command_moves_rows_and_ends_with_9_where_one_is_left(filled):
     run = _command(filled, "--apply", "--json")
     report = json.loads(run.stdout.splitlines()[-1])
     assert (run.returncode, report["moved"], report["refused"]) == (9, count, 1)
-    assert report["examples"][0]["key"] == "planted"
+    (example,) = report["examples"]
+    names = {"kind": "task", "dag_id": "payroll", "run_id": RUN, "task_id": "extract", "key": "planted"}
+    assert names.items() <= example.items()
     assert CANARY not in run.stdout
+    assert 'dag_id="payroll"' in _command(filled).stdout
 
 
 def test_command_without_a_metadata_database_is_one_line(filled):
@@ -407,3 +509,10 @@ def test_command_without_a_metadata_database_is_one_line(filled):
     run = _command(filled, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=empty)
     assert run.returncode == 8
     assert "airflow db migrate" in run.stdout.splitlines()[-1]
+
+
+def test_command_looks_at_the_configuration_before_the_database(filled):
+    empty = f"sqlite:///{filled.server.home.folder}/empty.db"
+    other = "lamella.airflow.LamellaMetastoreBackend"
+    run = _command(filled, AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=empty, AIRFLOW__STATE_STORE__BACKEND=other)
+    assert "MetastoreBackend for this run" in run.stdout.splitlines()[-1]

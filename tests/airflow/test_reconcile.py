@@ -360,6 +360,52 @@ def test_row_that_the_server_sealed_and_nobody_can_open_keeps_its_object(clone):
     assert places["kept"].exists()
 
 
+_KEEP_LONG_IN_ROW = """
+from airflow._shared.state import TaskScope
+from airflow.state.metastore import MetastoreBackend
+from lamella.airflow.rows import enveloped
+from lamella.airflow.settings import read_settings
+from lamella.scope import Address
+from lamella.state.inner import open_state_stack
+from lamella.state.scopes import owner_of
+from lamella.testing.payloads import noise
+
+scope = TaskScope("reconciled", RUN, "keep")
+given = {**read_settings().stack, "limits.max_inline_bytes": 2**20}
+stack = open_state_stack("cobblestone256 | inline://", settings=given)
+ref = stack.put(Address(owner_of(scope).scope, "long"), noise(200_000).hex())
+MetastoreBackend().set(scope, "long", enveloped(ref))
+"""
+
+
+def test_row_that_holds_a_long_ref_with_its_object_has_not_bypassed_the_backend(ran, tmp_path):
+    home = _clone(ran, tmp_path)
+    run_id = home.task_rows()[0]["run_id"]
+    [run] = _reconcile(home, "--json", first=f"RUN = {run_id!r}\n{_KEEP_LONG_IN_ROW}")
+    assert len(home.task_rows()[-1]["value"]["__airflow_state_ref__"]) > 2 * 2**17
+    assert _counts(run.document) == {"values_in_rows": 1}
+
+
+_COUNT_OPEN = """
+import atexit
+from pathlib import Path
+from lamella.stack import Stack
+
+made, closed, plain = [], [], Stack.close
+init = Stack.__init__
+Stack.__init__ = lambda self, *given, **options: (made.append(self), init(self, *given, **options))[1]
+Stack.close = lambda self: (closed.append(self), plain(self))[1]
+atexit.register(lambda: Path("open.txt").write_text(f"{len(made)} {len(set(map(id, made)) - set(map(id, closed)))}"))
+"""
+
+
+def test_both_stacks_are_closed(clone):
+    home = clone[0].but({"state_store.backend": "lamella.airflow.LamellaMetastoreBackend"})
+    _reconcile(home, "--json", first=_SEAL_ROWS)
+    _reconcile(home, "--json", first=_COUNT_OPEN)
+    assert (home.folder / "open.txt").read_text() == "2 0"
+
+
 _FIND_AGAIN = """
 import json
 from pathlib import Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -10,13 +11,14 @@ import time
 
 import pytest
 
-from lamella.errors import ConfigError
+from lamella.errors import ConfigError, StoreError
 from lamella.keys.keyring import Keyring
 from lamella.policy import Policy
 from lamella.scope import Address, AssetScope, TaskScope, XComScope
 from lamella.state.reconcile.compare import Comparison, reconcile
 from lamella.state.reconcile.report import BYPASSED
 from lamella.state.reconcile.rows import Row
+from lamella.state.reconcile.scratch import Listed, Scratch
 from lamella.testing.payloads import noise
 from lamella_layers.store.directory import DirectoryStore
 from lamella_layers.store.inline import InlineStore
@@ -249,6 +251,17 @@ def test_text_that_only_begins_like_a_ref_bypassed_the_backend(build):
     assert _counts(_compare(build(ORDER), KnownRows({ADDRESSES[0]: "lamella:1:what"}))) == {"bypassed_rows": 1}
 
 
+@pytest.mark.parametrize("planted", ["a value", "lamella:1:what", None])
+def test_object_whose_own_row_was_replaced_by_something_else_stays(build, planted):
+    store = MemoryStore()
+    stack = build(ORDER, store)
+    rows = KnownRows({address: stack.put(address, "value") for address in ADDRESSES})
+    rows[ADDRESSES[0]] = rows[ADDRESSES[1]] if planted is None else planted
+    report = _compare(stack, rows, delete=True)
+    assert _counts(report) == {"bypassed_rows" if planted else "misplaced_refs": 1}
+    assert (report.deleted, len(_heads(store))) == (0, 3)
+
+
 def test_stack_without_a_store_that_lists_is_refused(build):
     with pytest.raises(ConfigError, match="no objects here"):
         _compare(build("cobblestone256", InlineStore()), KnownRows())
@@ -290,14 +303,18 @@ def test_row_is_dangling_only_if_it_is_so_at_the_second_look(build, change):
     assert _counts(_compare(stack, LateRows({ADDRESSES[0]: ref}, then=acts[change]))) == {}
 
 
-def test_many_orphans_of_one_folder_are_removed_in_several_steps(build):
-    store = MemoryStore()
+def test_many_orphans_of_one_folder_are_removed_after_one_more_listing_of_it(build, monkeypatch):
+    store, other = MemoryStore(), Address(TaskScope("dag", "run", "other"), "key")
     stack = build(ORDER, store)
     rows = KnownRows({ADDRESSES[0]: stack.put(ADDRESSES[0], 1)})
-    for number in range(150):
-        stack.put(Address(TASK, str(number)), number)
+    for address in (other, *(Address(TASK, str(number)) for number in range(150))):
+        stack.put(address, address.key)
+    plain, listed = MemoryStore.list, []
+    monkeypatch.setattr(MemoryStore, "list", lambda self, prefix: (listed.append(prefix), plain(self, prefix))[1])
     report = _compare(stack, rows, delete=True, max_examples=7)
-    assert (report.deleted, len(report.examples["orphaned_objects"])) == (150, 7)
+    assert (report.deleted, report.kept, len(report.examples["orphaned_objects"])) == (151, 0, 7)
+    folders = [_head(stack, each).rpartition("/")[0] + "/" for each in (ADDRESSES[0], other)]
+    assert sorted(listed) == sorted(["o1/", *folders])
     assert _heads(store) == {_head(stack, ADDRESSES[0])}
 
 
@@ -308,6 +325,28 @@ def test_everything_that_is_watched_is_counted(build):
     seen = []
     _compare(stack, rows, watch=lambda what, items: ((seen.append(what), each)[1] for each in items))
     assert seen == ["rows", "objects", "objects", "objects without a row"]
+
+
+@pytest.fixture
+def small_disk():
+    """Let no file of this process grow beyond 1 MiB, which is what a full disk is to SQLite."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.usefixtures("small_disk")
+@pytest.mark.parametrize("use", ["adding", "sorting"])
+def test_full_temporary_disk_is_a_named_error_that_says_what_to_do(use):
+    # The page cache of 8 MiB holds 5,000 of these, and not the index of them as well.
+    number = 5000 if use == "sorting" else 20_000
+    objects = (Listed("main", f"{each}/{'x' * 1000}", 0.0) for each in range(number))
+    with Scratch() as scratch:
+        if use == "sorting":
+            scratch.add_objects(objects)
+        with pytest.raises(StoreError, match="SQLITE_TMPDIR"):
+            next(scratch.orphans()) if use == "sorting" else scratch.add_objects(objects)
 
 
 _MEASURE = """

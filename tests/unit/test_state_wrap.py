@@ -122,6 +122,11 @@ def test_objects_are_bound_to_their_place_in_the_inner_backend(backend, inner):
             backend.deserialize_task_state_from_ref(ref)
 
 
+def test_lamella_does_not_wrap_itself():
+    with pytest.raises(ConfigError, match="is Lamella itself"):
+        BackendStore.from_url("backend:lamella.state.LayeredStateBackend", {})
+
+
 def test_object_that_the_inner_backend_lost_is_named_as_such(backend, inner, monkeypatch):
     ref = _write(backend, 1)
     monkeypatch.setattr(inner, "deserialize_task_state_from_ref", lambda _ref: None)

@@ -9,11 +9,8 @@ Source: docs/airflow.md, "Who asked?" and "Async tasks".
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from functools import partial
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from weakref import WeakKeyDictionary
 
 from airflow.sdk.execution_time import context as host
 from airflow.sdk.state import AssetScope
@@ -21,36 +18,17 @@ from airflow.sdk.state import AssetScope
 from lamella.airflow.backend import LamellaStateBackend
 from lamella.airflow.caller import running_caller
 from lamella.airflow.errand import Errand, sent
+from lamella.airflow.threads import talk, work
 from lamella.errors import ConfigError
 from lamella.scope import Address
 from lamella.state.scopes import owner_of
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable
-
     from lamella.airflow.caller import Caller
 
 __all__ = ["aget", "aset", "get"]
 
 _ABSENT: Final = object()
-_WORKERS: Final = 8
-_THREADS: Final[WeakKeyDictionary[asyncio.AbstractEventLoop, _Threads]] = WeakKeyDictionary()
-
-
-class _Threads(NamedTuple):
-    """The threads of one event loop.
-
-    Not those of its own pool: what waits there for Airflow's connection may wait for a coroutine of Airflow's, which
-    holds the connection and waits for a thread of that pool.
-
-    Attributes:
-        talking: One, for calls that Airflow shall answer in turn.
-        working: Several, for the layers' work.
-    """
-
-    talking: ThreadPoolExecutor
-    working: ThreadPoolExecutor
 
 
 class _Target(NamedTuple):
@@ -97,8 +75,8 @@ async def aget(accessor: Any, key: str, default: Any = None) -> Any:  # noqa: AN
     given = await _carried(errand, target.accessor, "get", key, _ABSENT)
     if given is _ABSENT:
         return default
-    caller = await _talk(_checked, target, errand)
-    value = await _work(_opened, target, errand, given, caller)
+    caller = await talk(_checked, target, errand)
+    value = await work(_opened, target, errand, given, caller)
     return default if value is None else value
 
 
@@ -113,14 +91,16 @@ async def aset(accessor: Any, key: str, value: Any, **retention: Any) -> None:  
 
     Raises:
         ValueError: The value is None.
+        TypeError: The accessor's own `set` takes no such `retention`.
         ConfigError: Airflow's worker-side backend is not Lamella's.
         LamellaError: As the backend's write hooks.
     """
     if value is None:
         raise ValueError("Cannot set value as None")
     target = _target(accessor, key)
+    signature(target.accessor.set).bind(key, value, **retention)  # What it would refuse after the object was stored.
     write = getattr(target.backend, f"serialize_{target.kind}_state_store_to_ref")
-    ref = await _work(partial(write, value=value, key=key, scope=target.scope))
+    ref = await work(write, value=value, key=key, scope=target.scope)
     await _carried(Errand(ref=ref), target.accessor, "set", key, value, **retention)
 
 
@@ -163,31 +143,6 @@ async def _carried(errand: Errand, accessor: Any, name: str, *args: Any, **optio
 
     talks = getattr(task_runner, "SUPERVISOR_COMMS", None)  # DAG.test takes it away while it answers another thread.
     if not hasattr(accessor, f"a{name}") or not hasattr(talks, "asend"):
-        return await _talk(call)
+        return await talk(call)
     with sent(errand):
         return await getattr(accessor, f"a{name}")(*args, **options)
-
-
-async def _talk(call: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - what the call takes and returns
-    """Run a call that may ask Airflow, off the event loop."""
-    return await _run(_threads().talking, call, *args)
-
-
-async def _work(call: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - what the call takes and returns
-    """Run a call that does the layers' work, off the event loop."""
-    return await _run(_threads().working, call, *args)
-
-
-def _threads() -> _Threads:
-    from asyncio import get_running_loop  # noqa: PLC0415 - a task without a loop does not pay for it
-
-    loop = get_running_loop()
-    if loop not in _THREADS:
-        _THREADS[loop] = _Threads(ThreadPoolExecutor(1, "lamella-talking"), ThreadPoolExecutor(_WORKERS, "lamella"))
-    return _THREADS[loop]
-
-
-async def _run(threads: ThreadPoolExecutor, call: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - what the call takes and returns
-    from asyncio import wrap_future  # noqa: PLC0415 - likewise
-
-    return await wrap_future(threads.submit(partial(copy_context().run, call, *args)))

@@ -13,10 +13,12 @@ from lamella.airflow.caller import running_caller
 from lamella.airflow.errand import carried_ref, carry
 from lamella.airflow.reading import Reader
 from lamella.airflow.settings import open_worker_stack, read_settings
+from lamella.airflow.threads import talk, work
 from lamella.state.layered import LayeredStateBackend
 from lamella.state.thread import in_thread
 
 if TYPE_CHECKING:
+    from lamella.airflow.caller import Caller
     from lamella.airflow.fallback import Fallback
 
 __all__ = ["LamellaStateBackend"]
@@ -66,20 +68,20 @@ class LamellaStateBackend(LayeredStateBackend, BaseStoreBackend):  # type: ignor
         return self._read("asset", stored)
 
     async def aserialize_task_state_store_to_ref(self, *, value: Any, key: str, scope: Any) -> str:  # noqa: ANN401 - the host's
-        """Do what `serialize_task_state_store_to_ref` does, in a thread."""
-        return await in_thread(self.serialize_task_state_store_to_ref, value=value, key=key, scope=scope)
+        """Do what `serialize_task_state_store_to_ref` does, off the event loop."""
+        return await work(self.serialize_task_state_store_to_ref, value=value, key=key, scope=scope)
 
     async def aserialize_asset_state_store_to_ref(self, *, value: Any, key: str, scope: Any) -> str:  # noqa: ANN401 - the host's
-        """Do what `serialize_asset_state_store_to_ref` does, in a thread."""
-        return await in_thread(self.serialize_asset_state_store_to_ref, value=value, key=key, scope=scope)
+        """Do what `serialize_asset_state_store_to_ref` does, off the event loop."""
+        return await work(self.serialize_asset_state_store_to_ref, value=value, key=key, scope=scope)
 
     async def adeserialize_task_state_store_from_ref(self, stored: str) -> Any:  # noqa: ANN401 - any JSON document
-        """Do what `deserialize_task_state_store_from_ref` does, in a thread."""
-        return await in_thread(self._read, "task", stored)
+        """Do what `deserialize_task_state_store_from_ref` does, off the event loop."""
+        return await self._aread("task", stored)
 
     async def adeserialize_asset_state_store_from_ref(self, stored: str) -> Any:  # noqa: ANN401 - any JSON document
-        """Do what `deserialize_asset_state_store_from_ref` does, in a thread."""
-        return await in_thread(self._read, "asset", stored)
+        """Do what `deserialize_asset_state_store_from_ref` does, off the event loop."""
+        return await self._aread("asset", stored)
 
     def delete(self, scope: Any, key: str, *, session: Any = None) -> None:  # noqa: ANN401 - the host's
         """Remove a key from every configured store, and what the fallback's backend wrote."""
@@ -133,6 +135,16 @@ class LamellaStateBackend(LayeredStateBackend, BaseStoreBackend):  # type: ignor
     def _read(self, kind: str, stored: Any) -> Any:  # noqa: ANN401 - any JSON document
         if carry(stored):
             return None
-        reader, caller = self.reader, running_caller()
-        reader.check(kind, stored, caller)
-        return reader.open(kind, stored, caller)
+        return self.reader.open(kind, stored, self._check(kind, stored))
+
+    async def _aread(self, kind: str, stored: Any) -> Any:  # noqa: ANN401 - any JSON document
+        if carry(stored):
+            return None
+        caller = await talk(self._check, kind, stored)
+        return await work(self.reader.open, kind, stored, caller)
+
+    def _check(self, kind: str, stored: Any) -> Caller | None:  # noqa: ANN401 - what a row held
+        """Refuse what does not belong to whoever asks, and return who that is."""
+        caller = running_caller()
+        self.reader.check(kind, stored, caller)
+        return caller

@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from lamella.flow.engine import Engine
+    from lamella.scope import Scope
     from lamella.state.scopes import StateScope
     from lamella.wire.locator import Place
 
-__all__ = ["Caller", "refuse_foreign", "refuse_other", "running_caller"]
+__all__ = ["Caller", "refuse_foreign", "refuse_other", "running_caller", "scopes_of"]
 
 _FOREIGN_TASK: Final = (
     "the ref is genuine but belongs to another task, map index or region than the one that runs; look for a row that "
@@ -29,6 +30,10 @@ _FOREIGN_TASK: Final = (
 _FOREIGN_ASSET: Final = (
     "the ref is genuine but belongs to an asset that is none of the running task's inlets and outlets; look for a row "
     "that was copied or planted, and on an event loop declare the asset with its name and its URI"
+)
+_OTHER: Final = (
+    "the ref is genuine but belongs to another scope or key than the one asked for; look for a row that was copied or "
+    "planted, and on an event loop or the triggerer ask for an asset by that with which it was written, name or URI"
 )
 
 
@@ -59,21 +64,6 @@ class Caller:
         """Yield the scopes whose values of a kind the task may ask for."""
         return self._assets() if kind == AssetScope.kind else iter((self.scope,))
 
-    def twin(self, asset: AssetScope) -> Iterator[AssetScope]:
-        """Yield the URI of an asset known by name, or the reverse, as Airflow's database has it.
-
-        One row is found by both, and its object by that with which it was written. On an event loop nobody is asked,
-        since that would block it.
-        """
-        from airflow.sdk.execution_time import comms, task_runner  # noqa: PLC0415 - most reads need to ask nobody
-
-        if _on_event_loop():
-            return
-        question = comms.GetAssetByUri(uri=asset.uri) if asset.name is None else comms.GetAssetByName(name=asset.name)
-        answer = task_runner.SUPERVISOR_COMMS.send(question)
-        if isinstance(answer, comms.AssetResult):
-            yield AssetScope(name=answer.name) if asset.name is None else AssetScope(uri=answer.uri)
-
     def _assets(self) -> Iterator[AssetScope]:
         """Yield the assets that the task declares, each by name or URI, aliases resolved.
 
@@ -88,7 +78,7 @@ class Caller:
         yield from _by_uri((*uris, *(each.uri for each in declared)))
         whole = {each.name for each in declared}
         for asset in (*_by_name(name for name in names if name not in whole), *_by_uri(uris)):
-            yield from self.twin(asset)
+            yield from _twin(asset)
 
 
 def running_caller() -> Caller | None:
@@ -112,18 +102,38 @@ def refuse_foreign(engine: Engine, place: Place, caller: Caller) -> None:
     raise RefMismatchError(_FOREIGN_ASSET if place.kind == AssetScope.kind else _FOREIGN_TASK, locator=place.head)
 
 
-def refuse_other(engine: Engine, ref: str, expected: Address, caller: Caller | None) -> None:
+def refuse_other(engine: Engine, place: Place, expected: Address) -> None:
     """Refuse a ref of another address than the one that was asked for.
 
     Raises:
         RefMismatchError: It is of another scope or key.
     """
-    place = engine.verify(ref).place
-    if place != engine.place(expected) and caller is not None and isinstance(expected.scope, AssetScope):
-        for asset in caller.twin(expected.scope):
-            if place == engine.place(Address(asset, expected.key)):
-                return
-    engine.verify(ref, expected)
+    if not any(place == engine.place(Address(scope, expected.key)) for scope in scopes_of(expected)):
+        raise RefMismatchError(_OTHER, locator=place.head)
+
+
+def scopes_of(expected: Address) -> Iterator[Scope]:
+    """Yield the scope that was asked for, then what else an asset is called; that Airflow is asked comes last."""
+    yield expected.scope
+    if isinstance(expected.scope, AssetScope):
+        yield from _twin(expected.scope)
+
+
+def _twin(asset: AssetScope) -> Iterator[AssetScope]:
+    """Yield the URI of an asset known by name, or the reverse, as Airflow's database has it.
+
+    One row is found by both, and its object by that with which it was written. On an event loop nobody is asked, since
+    that would block it, and on the triggerer there is nobody who answers.
+    """
+    from airflow.sdk.execution_time import comms, task_runner  # noqa: PLC0415 - most reads need to ask nobody
+
+    talks = getattr(task_runner, "SUPERVISOR_COMMS", None)  # DAG.test takes it away while it answers another thread.
+    if talks is None or _on_event_loop() or hasattr(talks, "start_reader"):  # Only the triggerer's is read by a loop.
+        return
+    question = comms.GetAssetByUri(uri=asset.uri) if asset.name is None else comms.GetAssetByName(name=asset.name)
+    answer = talks.send(question)
+    if isinstance(answer, comms.AssetResult):
+        yield AssetScope(name=answer.name) if asset.name is None else AssetScope(uri=answer.uri)
 
 
 def _by_name(names: Iterable[str]) -> Iterator[AssetScope]:

@@ -1,7 +1,8 @@
 """Where a move puts values: today's layers and store, as long as nothing else is there.
 
-A task may set its key while its old value is moved. Its object is written before its row, so the row cannot tell; the
-store can, and where it knows no conditions it is looked at before.
+A task may set its key while its old value is moved. Its object is written before its row, so the row cannot tell; a
+store that knows conditions can. One that knows none is looked at before, and between the look and the write a newer
+value may be lost: there no task may run.
 
 Source: docs/airflow.md, "Coming from another backend".
 """
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lamella.errors import ConfigError, IntegrityError, RefError, StoreConflictError
+from lamella.flow.head import current_generation
 from lamella.flow.write import write
 from lamella.protocols.store import ABSENT, Store
 from lamella.scope import Address
@@ -29,13 +31,13 @@ if TYPE_CHECKING:
     from lamella.stack import Stack
     from lamella.state.scopes import Owner
 
-__all__ = ["Destination"]
+__all__ = ["Destination", "refuse_racing"]
 
 _ABILITIES = ("scheme", "conditional_put", "lists", "streams", "fork_safe", "in_ref", "max_object_bytes")
 
 
 class Destination:
-    """Today's stack, in which a move replaces nothing.
+    """Today's stack, in which a move replaces nothing but what it looked at.
 
     Args:
         stack: The stack.
@@ -45,7 +47,7 @@ class Destination:
         """Take a stack."""
         engine = stack.engine
         self._stack = stack
-        self._store = _UnoccupiedStore(engine.store)
+        self._store = _ExpectingStore(engine.store)
         self._engine = replace(engine, stores={**engine.stores, engine.alias: self._store})
 
     def is_inside(self, backend: Any) -> bool:  # noqa: ANN401 - any state backend
@@ -76,6 +78,9 @@ class Destination:
     def keep(self, owner: Owner, key: str, value: Any, *, apply: bool) -> str:  # noqa: ANN401 - any JSON document
         """Store a value and return its ref; only look whether that can be done unless `apply`.
 
+        An equal value that is there is written again: it may be an orphan, which a reconciliation removes at the
+        version that it has seen.
+
         Raises:
             StoreConflictError: Another value is there.
             InvalidValueError: The value is not what JSON says JSON is: it holds a NaN or an infinity.
@@ -83,19 +88,22 @@ class Destination:
             LimitExceededError: The value is larger than the limits allow.
             StoreError: The store failed.
         """
-        self._store.last = None
         engine, address = self._engine, Address(owner.scope, key)
-        text, held = dump_json(value, engine.limits), self.held(owner, key)
+        text = dump_json(value, engine.limits)
+        self._store.last, self._store.expected = None, ABSENT
+        if apply and not engine.store.in_ref:  # Before the value is looked at: what comes later is not replaced.
+            self._store.expected = current_generation(engine, engine.store, engine.place(address))[0]
+        held = self.held(owner, key)
         if held is not None and held.encode() != text:
             raise StoreConflictError("today's store has another value at this address; it is left as it is")
         if not apply:
             return ""
         if engine.store.in_ref:
             return keep_value(self._stack, owner, key, value)
-        return write(engine, address, CODEC_JSON, text) if held is None else engine.ref(engine.place(address), None)
+        return write(engine, address, CODEC_JSON, text)
 
     def take_back(self) -> None:
-        """Remove the object that the last `keep` put, as long as nobody replaced it.
+        """Remove the object that the last `keep` put where none was, as long as nobody replaced it.
 
         Raises:
             StoreError: The store failed.
@@ -106,15 +114,32 @@ class Destination:
                 self._store.delete(locator, if_version=version)
 
 
-class _UnoccupiedStore(Store):
-    """Passes every call on, and puts an object only where nothing is; as one step where the store knows conditions.
+def refuse_racing(stack: Stack) -> None:
+    """Refuse a store in which a move may replace what a task sets meanwhile.
+
+    Raises:
+        ConfigError: The store keeps values and knows no conditions.
+    """
+    store = stack.engine.store
+    if store.conditional_put or (store.in_ref and not isinstance(store, BackendStore)):
+        return
+    raise ConfigError(
+        f"the store {store.scheme!r} cannot write under a condition, so a value that a task sets meanwhile could be "
+        "lost; pause the DAGs, wait until no task and no trigger runs, and pass --dags-paused"
+    )
+
+
+class _ExpectingStore(Store):
+    """Passes every call on, and puts an object only over what is expected; as one step where the store can.
 
     Attributes:
-        last: The locator and the version of the last object that was put.
+        expected: What is there, or that nothing is.
+        last: The locator and the version of the last object that was put where nothing was.
     """
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
+        self.expected: Condition = ABSENT
         self.last: tuple[str, Version] | None = None
         for name in _ABILITIES:
             setattr(self, name, getattr(inner, name))
@@ -126,13 +151,14 @@ class _UnoccupiedStore(Store):
         raise ConfigError("a store that replaces nothing has no URL")
 
     def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
-        """Put a part as it is, and an object where none is."""
+        """Put a part as it is, and an object over what is expected."""
         if not locator.startswith(ALL_HEADS):
             return self._inner.put(locator, source, if_version=if_version)
-        if if_version not in {None, ABSENT}:
-            raise StoreConflictError("a value is there already", locator=locator)
-        version = self._inner.put(locator, source, if_version=ABSENT if self.conditional_put else None)
-        self.last = locator, version
+        if if_version not in {None, self.expected}:
+            raise StoreConflictError("another value is there already", locator=locator)
+        version = self._inner.put(locator, source, if_version=self.expected if self.conditional_put else None)
+        if self.expected is ABSENT:
+            self.last = locator, version
         return version
 
     def get(self, locator: str) -> tuple[Version, Payload]:

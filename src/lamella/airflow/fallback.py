@@ -20,9 +20,9 @@ from lamella.errors import (
     ObjectNotFoundError,
     RefError,
     StoreConflictError,
+    UnsealedValueError,
 )
 from lamella.state.inner import BackendStore, unarmoured
-from lamella.state.loading import load_backend
 from lamella.state.scopes import owner_of
 from lamella.state.thread import in_thread
 from lamella.state.values import load_document
@@ -38,6 +38,10 @@ __all__ = ["Fallback", "open_fallback"]
 
 _LAID_OUT: Final = "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend"
 _COMMON_IO: Final = "common.io"
+_NO_ADDRESS: Final = (
+    "the row holds a value that the earlier backend left in it, or that was planted: whose it is cannot be told; run "
+    f"`lamella airflow migrate`, set it again, or set [{SECTION}] accept_plaintext_until = YYYY-MM-DD"
+)
 _NONE: Final = object()
 """What is no value."""
 
@@ -106,6 +110,24 @@ class Fallback:
             raise StoreConflictError("the layers wrote this again since its row was read; try again", locator=stored)
         warn("fallback used", kind=kind, ref=stored, until=self._until.isoformat())
         return value
+
+    def expect(self, kind: str, stored: str, scopes: Iterable[StateScope], key: str) -> None:
+        """Refuse what is not at the address that was asked for, as far as the layout tells.
+
+        Args:
+            kind: `task` or `asset`.
+            stored: As for `read`.
+            scopes: The scope that was asked for, by each of its names.
+            key: The key that was asked for.
+
+        Raises:
+            UnsealedValueError: It is the JSON text of a value, which has no address.
+            MalformedRefError: It is no place under the earlier backend's base.
+            RefMismatchError: It is the place of another kind, scope or key.
+        """
+        if _inline(stored) is not _NONE:
+            raise UnsealedValueError(_NO_ADDRESS)
+        self._open().places.admit(kind, stored, scopes, key)
 
     def read_row(self, stored: str, scope: StateScope, key: str) -> Any:  # noqa: ANN401 - any JSON document
         """Return what is kept for a row whose scope and key are known; neither the date nor a record concerns a move.
@@ -178,7 +200,7 @@ class Fallback:
         from airflow.sdk.configuration import conf  # noqa: PLC0415 - with the earlier backend alone
 
         label = f"[{SECTION}] fallback_backend"
-        inner = BackendStore(load_backend(label, self._path), label)
+        inner = BackendStore.loaded(label, self._path)
         kind = type(inner.inner)
         base = self._base or conf.get(_COMMON_IO, "state_store_objectstorage_path", fallback="")
         if f"{kind.__module__}.{kind.__qualname__}" != _LAID_OUT:
@@ -186,10 +208,13 @@ class Fallback:
         from airflow.sdk import ObjectStoragePath  # noqa: PLC0415 - likewise
 
         compression = conf.get(_COMMON_IO, "state_store_objectstorage_compression", fallback="")
-        suffixes = {codec: f".{suffix}" for suffix, codec in import_module("fsspec.utils").compressions.items()}
+        codecs = import_module("fsspec.utils").compressions
+        suffixes = {codec: f".{suffix}" for suffix, codec in codecs.items()}
         # Its refs begin with the base as its class of paths spells it.
         spelt = str(ObjectStoragePath(base)) if base else ""
-        return _Opened(inner, Places(spelt, is_laid_out=True, suffix=suffixes.get(compression, "")))
+        inferred = frozenset(f".{suffix}" for suffix in codecs)
+        places = Places(spelt, is_laid_out=True, suffix=suffixes.get(compression, ""), inferred=inferred)
+        return _Opened(inner, places)
 
 
 def _inline(stored: str) -> Any:  # noqa: ANN401 - any JSON document

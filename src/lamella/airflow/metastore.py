@@ -87,8 +87,8 @@ class LamellaMetastoreBackend(MetastoreBackend):  # type: ignore[misc]  # The ho
         sealed = await in_thread(self._sealed, scope, key, value)
         await super().aset_asset_state_store(scope, key, sealed, **options)
 
-    def serialize_task_state_store_to_ref(self, **_given: Any) -> NoReturn:  # noqa: ANN401 - the host's
-        """Refuse to be the worker's side, which would send what Airflow's own hook returns: the value itself.
+    def serialize_task_state_store_to_ref(self, *_: Any, **__: Any) -> NoReturn:  # noqa: ANN401 - the host's
+        """Refuse to be the worker's side: Airflow's own hooks send and take the value itself.
 
         Raises:
             ConfigError: Always.
@@ -99,6 +99,8 @@ class LamellaMetastoreBackend(MetastoreBackend):  # type: ignore[misc]  # The ho
         )
 
     serialize_asset_state_store_to_ref = serialize_task_state_store_to_ref
+    deserialize_task_state_store_from_ref = serialize_task_state_store_to_ref
+    deserialize_asset_state_store_from_ref = serialize_task_state_store_to_ref
 
     @property
     def stack(self) -> Stack:

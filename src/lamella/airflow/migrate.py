@@ -1,7 +1,8 @@
 """Moving what was written before into today's layers and store, row by row: `lamella airflow migrate`.
 
-The object is written before its row, as Airflow does it, and nothing that is there is replaced; so a move that dies is
-taken up by the next one, and a task that sets its key meanwhile wins.
+The object is written before its row, as Airflow does it, and no other value that is there is replaced; so a move that
+dies is taken up by the next one, and a task that sets its key meanwhile wins. Where the store knows no conditions that
+cannot be held, and no task may run.
 
 Source: docs/airflow.md, "Coming from another backend".
 """
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.state import resolve_state_backend
 from airflow.state.metastore import MetastoreBackend
 
-from lamella.airflow.destination import Destination
+from lamella.airflow.destination import Destination, refuse_racing
 from lamella.airflow.fallback import open_fallback
 from lamella.airflow.migrate_report import Report
-from lamella.airflow.rows import enveloped, read_rows, replace_value, unwrapped
+from lamella.airflow.rows import enveloped, read_rows, read_value, replace_value, unwrapped
 from lamella.airflow.settings import open_worker_stack, read_settings
 from lamella.errors import (
     AddressError,
@@ -32,6 +33,7 @@ from lamella.errors import (
 )
 from lamella.scope import Address
 from lamella.state.inner import unarmoured
+from lamella.state.reconcile.rows import names_of
 from lamella.state.scopes import owner_of
 from lamella.state.values import is_ref, load_document
 
@@ -47,25 +49,33 @@ __all__ = ["migrate"]
 
 
 def migrate(
-    *, apply: bool, plaintext_rows: bool, delete_old: bool, watch: Callable[[str, Iterable[Row]], Iterable[Row]]
+    *,
+    apply: bool,
+    plaintext_rows: bool,
+    delete_old: bool,
+    dags_paused: bool,
+    watch: Callable[[str, Iterable[Row]], Iterable[Row]],
 ) -> Report:
     """Move every row, or say what would be moved.
 
     Args:
         apply: Move them.
         plaintext_rows: Those as well that hold their value themselves.
-        delete_old: Remove what the earlier backend keeps of rows whose ref is ours.
+        delete_old: Remove what the earlier backend keeps of rows that an earlier run moved: of one that was moved just
+            now somebody may have read the old ref.
+        dags_paused: No task runs, so a store that knows no conditions will do.
         watch: Passes the rows on; gets a word for what they are, and the rows.
 
     Raises:
-        ConfigError: The configuration cannot work, or there is nothing to move by it.
-        StoreError: Today's store failed; run it again.
+        ConfigError: The configuration cannot work, there is nothing to move by it, or the store knows no conditions.
+        StoreError: Today's store failed, or the earlier backend does not answer; run it again.
     """
     backend = resolve_state_backend()
     if backend is not MetastoreBackend:
         raise ConfigError(
-            f"[state_store] backend is {backend.__name__}, which keeps rows in another way than Airflow's own; "
-            "move them while that one is configured"
+            f"[state_store] backend is {backend.__name__}, which keeps rows in another way than Airflow's own; set "
+            "[state_store] backend = airflow.state.metastore.MetastoreBackend for this run, and move the rows before "
+            "the server's side is switched on"
         )
     settings = read_settings()
     fallback = open_fallback(settings)
@@ -75,6 +85,8 @@ def migrate(
             "the rows themselves by --plaintext-rows alone"
         )
     with closing(open_worker_stack()) as stack:
+        if apply and not dags_paused:
+            refuse_racing(stack)
         move = _Move(stack, fallback, plaintext_rows=plaintext_rows, delete_old=delete_old, report=Report(apply))
         for row in watch("rows", read_rows()):
             move.row(row)
@@ -110,7 +122,8 @@ class _Move:
         try:
             self.report.counts[self._moved(row)] += 1
         except _LeftError as left:
-            self.report.leave(left.word, str(row.scopes[0]), row.key, left.cause)
+            names = names_of(*(Address(owner_of(scope).scope, row.key) for scope in row.scopes))
+            self.report.leave(left.word, names, left.cause)
 
     def _moved(self, row: Row) -> str:
         try:
@@ -132,12 +145,15 @@ class _Move:
             raise _LeftError("occupied", error) from None
         except (InvalidValueError, LimitExceededError, AddressError) as error:
             raise _LeftError("failed", error) from None
-        if self.report.applied:
-            if not replace_value(row, enveloped(new)):
-                self._to.take_back()
-                raise _LeftError("changed")
-            self._remove_old(owner, row.key)
+        if self.report.applied and not self._replaced(row, new):
+            self._to.take_back()
+            raise _LeftError("changed")
         return "moved"
+
+    def _replaced(self, row: Row, new: str) -> bool:
+        """Replace the value of a row, and tell whether it has the new ref: another migration may have set that."""
+        value = enveloped(new)
+        return replace_value(row, value) or read_value(row) == value
 
     def _read(self, row: Row, ref: str | None, document: Any) -> tuple[Owner, Any]:  # noqa: ANN401 - any JSON document
         """Return whose value a row has, and the value."""
@@ -155,6 +171,8 @@ class _Move:
         except ObjectNotFoundError as error:
             raise _LeftError("missing", error) from None
         except StoreError as error:
+            if error.transient:
+                raise  # It would be so of every row.
             raise _LeftError("failed", error) from None
         # Layers around the earlier backend itself: a move that died, or a task, replaced the object in its place.
         return owner, value if unarmoured(value) is None else load_document(self._to.held(owner, row.key))
@@ -168,12 +186,8 @@ class _Move:
         except (RefError, KeyringError):
             return  # Of another keyring: whose it is cannot be told.
         for owner in map(owner_of, row.scopes):
-            if self._engine.place(Address(owner.scope, row.key)) == place:
-                self._remove_old(owner, row.key)
-
-    def _remove_old(self, owner: Owner, key: str) -> None:
-        if self._delete_old and self._fallback is not None:
-            try:
-                self._fallback.delete(owner.given, key)
-            except StoreError:
-                self.report.counts["old_kept"] += 1
+            if self._fallback is not None and self._engine.place(Address(owner.scope, row.key)) == place:
+                try:
+                    self._fallback.delete(owner.given, row.key)
+                except StoreError:
+                    self.report.counts["old_kept"] += 1

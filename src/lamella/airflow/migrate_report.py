@@ -5,12 +5,13 @@ Source: docs/airflow.md, "Coming from another backend".
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["LEFT", "Report"]
 
@@ -38,23 +39,23 @@ class Report:
         applied: They were moved; else they would have been.
         counts: How many are `moved`, how many are left or untouched under the names above, and under `old_kept` for how
             many the earlier backend could not remove what it keeps.
-        examples: Of rows that are left, at most 20: why, whose, which key, and the error.
+        examples: Of rows that are left, at most 20: why, the names in the address, and the error.
     """
 
     applied: bool
     counts: Counter[str] = field(default_factory=Counter)
-    examples: list[dict[str, str]] = field(default_factory=list)
+    examples: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def left(self) -> int:
         """How many rows should have been moved and were not."""
         return sum(self.counts[word] for word in LEFT)
 
-    def leave(self, word: str, of: str, key: str, error: object) -> None:
-        """Count a row that is left."""
+    def leave(self, word: str, names: Mapping[str, object], error: object) -> None:
+        """Count a row that is left, by the names in its address."""
         self.counts[word] += 1
         if len(self.examples) < _MAX_EXAMPLES:
-            self.examples.append({"left": word, "of": of, "key": key, "error": str(error or LEFT[word])})
+            self.examples.append({"left": word, **names, "error": str(error or LEFT[word])})
 
     def as_document(self) -> dict[str, Any]:
         """Return it as one JSON document."""
@@ -70,6 +71,7 @@ class Report:
         if self.counts["old_kept"]:
             yield f"the earlier backend could not remove what it keeps of {self.counts['old_kept']} rows; run it again"
         for each in self.examples:
-            yield f"  {each['left']}: {each['of']!r} {each['key']!r}: {each['error']}"
+            names = (f"{name}={json.dumps(text)}" for name, text in each.items() if name not in {"left", "error"})
+            yield f"  {each['left']}: {' '.join(names)}: {each['error']}"
         if not self.applied and self.counts["moved"]:
             yield "nothing was changed; --apply moves them"

@@ -32,7 +32,6 @@ _LOCAL: Final = ("file://", "local://", "/")
 _MAX_LOCAL_NAME_BYTES: Final = 255
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 _REGION: Final = re.compile(r"region=[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_SUFFIX: Final = re.compile(r"\.(?:bz2|gz|lz4|lzma|snappy|xz|zip|zst)\Z", re.ASCII)
 _INDEX: Final = re.compile(r"-1|0|[1-9][0-9]{0,9}", re.ASCII)
 
 
@@ -44,11 +43,13 @@ class Places:
         base: What each of its refs begins with, without a final slash; empty where none is known.
         is_laid_out: They are laid out as Airflow's own object-storage backend does.
         suffix: What stands behind a key where it compresses today.
+        inferred: The suffixes by which its read takes an object for a compressed one, whatever it does today.
     """
 
     base: str
     is_laid_out: bool
     suffix: str = ""
+    inferred: frozenset[str] = frozenset()
 
     def admit(self, kind: str, ref: str, scopes: Iterable[StateScope] | None, key: str | None = None) -> None:
         """Admit a ref whose place is under the base, and is that of one of these scopes.
@@ -93,10 +94,11 @@ class Places:
         if scopes is None:
             return True
         folder = next((each for each in map(self._folder, scopes) if ref.startswith(each)), None)
-        name = None if folder is None else ref.removeprefix(folder)
-        return name is not None and (
-            key is None or _SUFFIX.sub("", name) == (encoded := quote(key, safe="")) or name == encoded
-        )
+        if folder is None or key is None:
+            return folder is not None
+        # What is read as a compressed object is never that of a key which ends so itself.
+        name, suffix = os.path.splitext(ref.removeprefix(folder))  # noqa: PTH122 - as the backend's own read tells it
+        return (name if suffix.lower() in self.inferred else name + suffix) == quote(key, safe="")
 
     def _folder(self, scope: StateScope) -> str:
         """Return the folder of a scope's keys, with a final slash."""

@@ -8,20 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lamella.airflow.audit import warn
-from lamella.airflow.caller import refuse_foreign, refuse_other
+from lamella.airflow.caller import refuse_foreign, refuse_other, scopes_of
 from lamella.errors import (
     IntegrityError,
     InvalidValueError,
     KeyringError,
     LamellaError,
+    LimitExceededError,
     MalformedRefError,
     ManifestRefusedError,
     ObjectNotFoundError,
     RefError,
+    StoreConflictError,
     UnsealedValueError,
 )
 from lamella.policy import admit
-from lamella.state.values import is_ref, load_document, read_stored
+from lamella.state.values import is_ref, load_document, read_by_ref
 
 if TYPE_CHECKING:
     from lamella.airflow.caller import Caller
@@ -31,7 +33,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Reader"]
 
-_REFUSALS: Final = (RefError, IntegrityError, KeyringError, ObjectNotFoundError)
+_REFUSALS: Final = (
+    *(RefError, IntegrityError, KeyringError, LimitExceededError),
+    *(ObjectNotFoundError, StoreConflictError),
+)
 _GONE: Final = (
     "the row refers to an object that is gone. Airflow leaves such a row when a worker dies between the two steps of "
     "clear_on_success: set the value again, delete the key, or read None with [lamella] missing_object = none"
@@ -73,18 +78,20 @@ class Reader(NamedTuple):
             expected: The address that was asked for, where that is known.
 
         Raises:
-            RefError: It is no text, or its ref is malformed, forged or of another address.
+            RefError: It is no text, or its ref is malformed, forged or of another address, or it is the value itself.
         """
         try:
             if not isinstance(stored, str):
                 raise MalformedRefError(f"Airflow's envelope holds a {type(stored).__name__}, not the text of a ref")
             if is_ref(stored):
                 engine = self.stack.engine
-                if expected is not None:
-                    refuse_other(engine, stored, expected, caller)
                 place = engine.verify(stored).place
+                if expected is not None:
+                    refuse_other(engine, place, expected)
                 if caller is not None:
                     refuse_foreign(engine, place, caller)
+            elif expected is not None and self.fallback is not None:
+                self._expect_place(self.fallback, kind, stored, expected)
         except _REFUSALS as error:
             _record(error, kind, caller, expected)
             raise
@@ -93,7 +100,7 @@ class Reader(NamedTuple):
         """Return the value of what was checked; None only for an object that is gone, where that is configured."""
         try:
             if is_ref(stored):
-                return read_stored(self.stack, kind, stored, load_document)
+                return read_by_ref(self.stack, kind, stored)
             return self._open_other(kind, stored, caller)
         except ObjectNotFoundError as error:
             _record(error, kind, caller)
@@ -115,6 +122,14 @@ class Reader(NamedTuple):
             _record(error, kind, caller, expected)
             raise error
         warn("read what is not sealed", kind=kind, **_facts(caller, expected))
+
+    def _expect_place(self, fallback: Fallback, kind: str, stored: str, expected: Address) -> None:
+        """Hold what an earlier backend may have written to the address that was asked for."""
+        try:
+            fallback.expect(kind, stored, scopes_of(expected), expected.key)
+        except UnsealedValueError:
+            if not self._accepts_plaintext(1):
+                raise
 
     def _open_other(self, kind: str, stored: str, caller: Caller | None) -> Any:  # noqa: ANN401 - any JSON document
         """Return the value of what is no ref of ours: an earlier backend's ref, or a JSON text."""

@@ -21,7 +21,7 @@ from airflow.state import resolve_state_backend
 from airflow.state.metastore import MetastoreBackend
 from sqlalchemy import and_, func, or_, select
 
-from lamella.airflow.rows import opened_session, unwrapped
+from lamella.airflow.rows import enveloped, opened_session, unwrapped
 from lamella.airflow.settings import open_metastore_stack, open_worker_stack, read_settings
 from lamella.errors import (
     ConfigError,
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = ["AirflowRows", "run"]
 
 _SEALED: Final = f'"{PREFIX}'
+_ENVELOPED: Final = enveloped(PREFIX).partition(PREFIX)[0] + PREFIX
 _NO_REGION: Final = UUID(int=0)
 _PAGE_ROWS: Final = 256
 _MAX_CHARS: Final = 128 * 1024
@@ -81,8 +82,7 @@ def run(**options: Any) -> Report:  # noqa: ANN401 - the fields of a `Comparison
             "database; what refers to an object cannot be told"
         )
     has_fallback = bool(read_settings().fallback_backend)
-    with closing(open_worker_stack()) as stack:
-        rows = AirflowRows(has_fallback=has_fallback)
+    with closing(open_worker_stack()) as stack, closing(AirflowRows(has_fallback=has_fallback)) as rows:
         return reconcile(Comparison(engine=stack.engine, rows=rows, **options))
 
 
@@ -96,6 +96,11 @@ class AirflowRows:
     def __init__(self, *, has_fallback: bool) -> None:
         """Read nothing yet."""
         self._not_ours = FALLBACK if has_fallback else BYPASSED
+
+    def close(self) -> None:
+        """Give back what reading sealed rows opened."""
+        if "_metastore" in vars(self):
+            self._metastore.close()
 
     def scan(self) -> Iterator[Row]:
         """Yield every row, by pages of 256."""
@@ -143,9 +148,9 @@ class AirflowRows:
         return self._row(f"asset:{row.asset_id}:{row.key}", addresses, addresses[-1], row.text)
 
     def _row(self, token: str, addresses: tuple[Address, ...], own: Address, text: str) -> Row:
-        is_sealed = text.startswith(_SEALED)
         if len(text) == _MAX_CHARS:
-            return Row(token, addresses, None, IN_ROW if is_sealed else BYPASSED)
+            return Row(token, addresses, None, IN_ROW if text.startswith((_SEALED, _ENVELOPED)) else BYPASSED)
+        is_sealed = text.startswith(_SEALED)
         if is_sealed:
             try:
                 text = get_text(self._metastore, own, text[1:-1])

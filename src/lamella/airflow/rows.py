@@ -22,7 +22,7 @@ from lamella.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Row", "count_rows", "enveloped", "opened_session", "read_rows", "replace_value", "unwrapped"]
+__all__ = ["Row", "count_rows", "enveloped", "opened_session", "read_rows", "read_value", "replace_value", "unwrapped"]
 
 _MARK: Final = "__airflow_state_ref__"
 """The one key of the document that Airflow keeps for a value which a worker's backend took."""
@@ -72,17 +72,23 @@ def read_rows() -> Iterator[Row]:
 def replace_value(row: Row, value: str) -> bool:
     """Replace the value of a row that is as it was read, and tell whether it was; its times and writers stay."""
     model = row.model
-    same = [column == part for column, part in zip(model.__table__.primary_key, row.identity, strict=True)]
     # The column is set to itself, since some databases touch a timestamp in any update that does not.
     statement = (
         update(model)
-        .where(*same, model.value == row.value, model.updated_at == row.updated_at)
+        .where(*_is(row), model.value == row.value, model.updated_at == row.updated_at)
         .values(value=value, updated_at=model.updated_at)
         .execution_options(synchronize_session=False)
     )
     with opened_session() as session:
         replaced: int = session.execute(statement).rowcount
     return replaced == 1
+
+
+def read_value(row: Row) -> str | None:
+    """Return the JSON text that a row holds now, None where it is gone."""
+    with opened_session() as session:
+        value: str | None = session.scalar(select(row.model.value).where(*_is(row)))
+    return value
 
 
 def enveloped(ref: str) -> str:
@@ -92,7 +98,7 @@ def enveloped(ref: str) -> str:
 
 def unwrapped(document: object) -> str | None:
     """Return the ref of a row's document, None where a worker's backend did not make it."""
-    ref = document.get(_MARK) if isinstance(document, dict) else None
+    ref = document[_MARK] if isinstance(document, dict) and document.keys() == {_MARK} else None
     return ref if isinstance(ref, str) and ref else None
 
 
@@ -111,6 +117,11 @@ def opened_session() -> Iterator[Any]:
             f"the metadata database failed with {type(error).__name__}; look at [database] sql_alchemy_conn, and "
             "whether `airflow db migrate` was run"
         ) from error
+
+
+def _is(row: Row) -> list[Any]:
+    """Return the conditions that its primary key makes."""
+    return [column == part for column, part in zip(row.model.__table__.primary_key, row.identity, strict=True)]
 
 
 def _task_page(after: tuple[Any, ...]) -> list[Row]:

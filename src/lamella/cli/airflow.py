@@ -8,6 +8,7 @@ Source: docs/airflow.md.
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from importlib import import_module
 from typing import Any
 
@@ -29,7 +30,12 @@ def airflow() -> None:
 @airflow.command()
 @click.option("--apply", is_flag=True, help="Move them; without it, say what would be moved.")
 @click.option("--plaintext-rows", is_flag=True, help="Seal the values too that stand in the rows themselves.")
-@click.option("--delete-old", is_flag=True, help="Remove what the earlier backend keeps of a row that was moved.")
+@click.option(
+    "--delete-old", is_flag=True, help="Remove what the earlier backend keeps of rows that earlier runs moved."
+)
+@click.option(
+    "--dags-paused", is_flag=True, help="Say that no task runs: needed with a store that knows no conditions."
+)
 @json_option
 def migrate(*, as_json: bool, **given: bool) -> None:
     """Move what `fallback_backend` wrote into today's layers and store, row by row.
@@ -38,7 +44,11 @@ def migrate(*, as_json: bool, **given: bool) -> None:
     you say otherwise; run it again at any time, until nothing is left to move.
     """
     part, rows = _part("migrate"), _part("rows")
-    with tallying(rows.count_rows()) as watch:
+    with ExitStack() as opened:
+
+        def watch(what: str, found: Any) -> Any:  # noqa: ANN401 - rows
+            return opened.enter_context(tallying(rows.count_rows()))(what, found)
+
         report = part.migrate(watch=watch, **given)
     if as_json:
         click.echo(json.dumps(report.as_document()))

@@ -114,7 +114,21 @@ class BackendStore(_NoPlace):
         """Load the class that `backend:package.module.Class` names."""
         if options:
             raise ConfigError(f"store {url!r}: a backend is made without arguments; remove what follows '?'")
-        return cls(load_backend(f"store {url!r}", url.partition(":")[2]))
+        return cls.loaded(f"store {url!r}", url.partition(":")[2])
+
+    @classmethod
+    def loaded(cls, label: str, path: str) -> Self:
+        """Load a class and make the backend.
+
+        Raises:
+            ConfigError: It cannot be made, is no state backend, or is Lamella itself.
+        """
+        from lamella.state.layered import LayeredStateBackend  # noqa: PLC0415 - which imports this module
+
+        inner = load_backend(label, path)
+        if isinstance(inner, LayeredStateBackend):
+            raise ConfigError(f"{label}: {path!r} is Lamella itself; name the backend that keeps the values")
+        return cls(inner, label)
 
     def seal(self, engine: Engine, address: Address, codec: int, text: bytes) -> bytes:
         """Take a value through the layers of a stack, and return the object."""

@@ -37,6 +37,7 @@ __all__ = [
     "load_document",
     "put_text",
     "reached",
+    "read_by_ref",
     "read_stored",
 ]
 
@@ -67,7 +68,7 @@ def read_stored(stack: Stack, kind: str, stored: Any, plain: Callable[[Any], obj
         ManifestRefusedError: It is no ref, and the policy requires a seal.
     """
     if is_ref(stored):
-        return _read_ref(stack, kind, stored)
+        return read_by_ref(stack, kind, stored)
     engine = stack.engine
     admit(0, engine.plan.strongest, engine.policy)
     return engine.store.fetch(kind, stored, "") if isinstance(engine.store, BackendStore) else plain(stored)
@@ -158,7 +159,8 @@ def find_text(
     return None
 
 
-def _read_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - any JSON document
+def read_by_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - any JSON document
+    """Return the value behind a ref of a kind; raises as `read_stored` does."""
     engine = stack.engine
     ref = engine.verify(text)
     if ref.place.kind != kind:

@@ -21,23 +21,30 @@ from airflow_harness.outcome import Outcome
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["BACKEND", "CHAIN", "AirflowHome"]
+__all__ = ["BACKEND", "CHAIN", "COMMAND_SECONDS", "AirflowHome", "last_lines"]
 
 BACKEND = "lamella.airflow.LamellaStateBackend"
 CHAIN = "zstd | padme | cobblestone256 | chunk"
+COMMAND_SECONDS = 600
+"""How long a command may take; a hundred times what it takes on a machine that has no other work."""
 _HERE = Path(__file__).parents[1]
 DAGS = _HERE / "dags"
 EXAMPLES = Path(__file__).parents[3] / "docs" / "examples"
 _RUN = Path(__file__).with_name("run_dags.py")
 _READ = Path(__file__).with_name("read_refs.py")
 _SCRIPTS = Path(sysconfig.get_path("scripts"))
-_TIMEOUT_SECONDS = 240
 _LOCKED_SECONDS = 60
+_LINES_SHOWN = 80
 
 _TASK_ROWS = "SELECT * FROM task_state_store ORDER BY id"
 _ASSET_ROWS = (
     "SELECT asset.name, asset.uri, key, value FROM asset_state_store JOIN asset ON asset.id = asset_id ORDER BY 1, 3"
 )
+
+
+def last_lines(log: str) -> str:
+    """Give the end of a log, where the cause stands."""
+    return "\n".join(log.splitlines()[-_LINES_SHOWN:])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,20 +107,28 @@ class AirflowHome:
         return {**inherited, **made, **places, **self.environ}
 
     def command(self, *command: str | Path, given: str = "", check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run a command of the environment in this home, `airflow` and `lamella` among them."""
-        run = subprocess.run(
-            [str(part) for part in command],
-            env=self.variables,
-            cwd=self.folder,
-            input=given,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-        )
+        """Run a command of the environment in this home, `airflow` and `lamella` among them.
+
+        Raises:
+            RuntimeError: It fails, unless `check` is false, or takes too long; with the end of what it printed.
+        """
+        try:
+            run = subprocess.run(
+                [str(part) for part in command],
+                env=self.variables,
+                cwd=self.folder,
+                input=given,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            printed = last_lines((error.stdout or b"").decode(errors="replace"))
+            raise RuntimeError(f"{command[0]} did not end within {error.timeout} s:\n{printed}") from error
         if check and run.returncode:
-            raise RuntimeError(f"{command[0]} ended with {run.returncode}:\n{run.stdout}")
+            raise RuntimeError(f"{command[0]} ended with {run.returncode}:\n{last_lines(run.stdout)}")
         return run
 
     def python(self, code: str, *, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -4,83 +4,82 @@ from __future__ import annotations
 
 import json
 import secrets
-import socket
-import subprocess
-import time
 from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import psutil
 
+from airflow_harness.components import DEADLINE_SECONDS, Components
 from airflow_harness.outcome import DagOutcome
+from airflow_harness.ports import reserved_ports
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from airflow_harness.home import AirflowHome
 
 __all__ = ["Installation", "running"]
 
-_START_SECONDS = 180
-_RUN_SECONDS = 180
 _ANSWER_SECONDS = 90
-_STOP_SECONDS = 5
-_POLL_SECONDS = 0.5
 _BUNDLE = "airflow.dag_processing.bundles.local.LocalDagBundle"
-_COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-_LOG_LINES_SHOWN = 80
+_COMPONENTS = ("scheduler", "dag-processor", "triggerer")
+_HEALTH_THRESHOLDS = (
+    "scheduler.scheduler_health_check_threshold",
+    "dag_processor.health_check_threshold",
+    "triggerer.triggerer_health_check_threshold",
+    "triggerer.runner_health_check_threshold",
+)
 
 
 class Installation:
-    """The REST API of a running installation, and its home."""
+    """The REST API of a running installation."""
 
-    def __init__(self, home: AirflowHome, url: str) -> None:
+    def __init__(self, client: httpx.Client, components: Components) -> None:
         """Ask for a token as any user does; every one is an administrator here."""
-        self.home = home
-        token = httpx.get(f"{url}/auth/token", timeout=_ANSWER_SECONDS).raise_for_status().json()["access_token"]
-        self._client = httpx.Client(
-            base_url=f"{url}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=_ANSWER_SECONDS
-        )
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
+        self._client, self._components = client, components
+        self._client.headers["Authorization"] = f"Bearer {self.get('/auth/token')['access_token']}"
 
     def get(self, path: str, **query: object) -> Any:
-        """Give the JSON document at a path below /api/v2."""
-        return self._client.get(path, params=query).raise_for_status().json()
+        """Give the JSON document at a path."""
+        return self._components.until(lambda: self._client.get(path, params=query).raise_for_status().json(), path)
 
     def trigger(self, dag_id: str) -> str:
-        """Start a run of a DAG, as soon as the DAG is known, and give the id of the run."""
+        """Start a run of a DAG, as soon as the DAG is known, and give the id of the run.
 
-        def known() -> object:
-            dags = self.get("/dags", limit=100)["dags"]
-            return True if dag_id in {dag["dag_id"] for dag in dags} else None
+        The id is chosen here: a request may be done although its answer is lost, and is then refused the next time.
+        """
+        run_id = f"run_of_{dag_id}"
 
-        _until(known, f"the DAG {dag_id}", _START_SECONDS)
-        run = self._client.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None}).raise_for_status().json()
-        return str(run["dag_run_id"])
+        def begun() -> str | None:
+            request = {"dag_run_id": run_id, "logical_date": None}
+            answer = self._client.post(f"/api/v2/dags/{dag_id}/dagRuns", json=request)
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                return None
+            if answer.status_code != httpx.codes.CONFLICT:
+                answer.raise_for_status()
+            return run_id
+
+        return self._components.until(begun, f"the DAG {dag_id}")
 
     def first_run(self, dag_id: str) -> str:
         """Wait for the first run of a DAG that somebody else starts, and give its id."""
 
         def begun() -> str | None:
-            runs = self.get(f"/dags/{dag_id}/dagRuns", order_by="id")["dag_runs"]
+            runs = self.get(f"/api/v2/dags/{dag_id}/dagRuns", order_by="id")["dag_runs"]
             return runs[0]["dag_run_id"] if runs else None
 
-        return str(_until(begun, f"a run of {dag_id}", _RUN_SECONDS))
+        return self._components.until(begun, f"a run of {dag_id}")
 
     def finished(self, dag_id: str, run_id: str) -> DagOutcome:
         """Wait for the end of a run, and tell what became of it."""
-        path = f"/dags/{dag_id}/dagRuns/{run_id}"
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}"
 
         def ended() -> str | None:
             state = self.get(path)["state"]
             return state if state in {"success", "failed"} else None
 
-        state = str(_until(ended, f"the end of {dag_id}", _RUN_SECONDS))
+        state = self._components.until(ended, f"the end of {dag_id}")
         tasks = self.get(f"{path}/taskInstances")["task_instances"]
         return DagOutcome(
             dag_id=dag_id,
@@ -92,29 +91,14 @@ class Installation:
 
     def task_values(self, run: DagOutcome) -> list[Any]:
         """Give what the API shows as the state of every task of a run."""
-        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
+        path = f"/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances"
         shown = [self.get(f"{path}/{task}/state-store", map_index=index) for task, index in sorted(run.tasks)]
         return [row["value"] for each in shown for row in each["task_state_store"]]
 
     def asset_values(self, name: str) -> list[Any]:
         """Give what the API shows as the state of an asset."""
-        [asset] = [each for each in self.get("/assets")["assets"] if each["name"] == name]
-        return [row["value"] for row in self.get(f"/assets/{asset['id']}/state-store")["asset_state_store"]]
-
-
-def _until(ask: Callable[[], object], what: str, within_seconds: float) -> object:
-    deadline = time.monotonic() + within_seconds
-    while (answer := ask()) is None:
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"waited {within_seconds} s for {what}")
-        time.sleep(_POLL_SECONDS)
-    return answer
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [each.getsockname()[1] for each in sockets]
+        [asset] = [each for each in self.get("/api/v2/assets")["assets"] if each["name"] == name]
+        return [row["value"] for row in self.get(f"/api/v2/assets/{asset['id']}/state-store")["asset_state_store"]]
 
 
 @contextmanager
@@ -123,89 +107,48 @@ def running(home: AirflowHome, *folders: Path) -> Iterator[Installation]:
 
     The end of each component's log is printed, which pytest shows where a test fails.
     """
-    bundles = [{"name": folder.name, "classpath": _BUNDLE, "kwargs": {"path": str(folder)}} for folder in folders]
-    api, worker_logs, triggerer_logs = _free_ports(3)
-    url = f"http://127.0.0.1:{api}"
-    home = home.but(
-        {
+    with ExitStack() as ends:
+        api, worker_logs, triggerer_logs = ends.enter_context(reserved_ports(3))
+        url = f"http://127.0.0.1:{api}"
+        ports = {
             "api.port": str(api),
-            "api.host": "127.0.0.1",
-            "api.workers": "1",
-            "api_auth.jwt_secret": secrets.token_urlsafe(64),
-            "core.dags_are_paused_at_creation": "False",
             "core.execution_api_server_url": f"{url}/execution/",
-            "core.executor": "LocalExecutor",
-            "core.parallelism": "2",
-            "core.simple_auth_manager_all_admins": "True",
-            "dag_processor.dag_bundle_config_list": json.dumps(bundles),
-            "dag_processor.parsing_processes": "1",
             "logging.trigger_log_server_port": str(triggerer_logs),
             "logging.worker_log_server_port": str(worker_logs),
-            "workers.execution_api_timeout": str(_ANSWER_SECONDS),
         }
-    )
-    started: list[psutil.Process] = []
-    try:
-        started.append(_start(home, "api-server"))
-        _until(lambda: _health(url, started), "the API server", _START_SECONDS)
-        started += [_start(home, component) for component in _COMPONENTS[1:]]
-        _until(lambda: _healthy(url, started), "a healthy installation", _START_SECONDS)
-        with closing(Installation(home, url)) as installation:
-            yield installation
-    finally:
-        _stop(started)
-        for component in _COMPONENTS:
-            lines = _log(home, component).read_text(errors="replace").splitlines()
-            print(f"--- {component}", *lines[-_LOG_LINES_SHOWN:], sep="\n")  # noqa: T201 - pytest shows it on failure
+        components = Components(home.but({**_settings(folders), **ports}))
+        ends.callback(components.print_logs)
+        ends.callback(components.stop)
+        client = ends.enter_context(closing(httpx.Client(base_url=url, timeout=_ANSWER_SECONDS)))
+        components.start("api-server", "airflow", "api-server")
+        components.until(lambda: _health(client), "the API server")
+        for name in _COMPONENTS:
+            components.start(name, "airflow", name)
+        components.until(lambda: _healthy(client), "a healthy installation")
+        yield Installation(client, components)
 
 
-def _log(home: AirflowHome, component: str) -> Path:
-    return home.folder / f"{component}.log"
+def _settings(folders: tuple[Path, ...]) -> dict[str, str]:
+    """Make an installation small, and patient on a machine that has other work."""
+    bundles = [{"name": folder.name, "classpath": _BUNDLE, "kwargs": {"path": str(folder)}} for folder in folders]
+    return {
+        "api.host": "127.0.0.1",
+        "api.workers": "1",
+        "api_auth.jwt_secret": secrets.token_urlsafe(64),
+        "core.dags_are_paused_at_creation": "False",
+        "core.executor": "LocalExecutor",
+        "core.parallelism": "2",
+        "core.simple_auth_manager_all_admins": "True",
+        "dag_processor.dag_bundle_config_list": json.dumps(bundles),
+        "dag_processor.parsing_processes": "1",
+        "workers.execution_api_timeout": str(_ANSWER_SECONDS),
+        **dict.fromkeys(_HEALTH_THRESHOLDS, str(DEADLINE_SECONDS)),
+    }
 
 
-def _start(home: AirflowHome, component: str) -> psutil.Process:
-    with _log(home, component).open("wb") as log:
-        return psutil.Popen(
-            ["airflow", component],
-            env=home.variables,
-            cwd=home.folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
+def _health(client: httpx.Client) -> dict[str, dict[str, str]]:
+    return dict(client.get("/api/v2/monitor/health").raise_for_status().json())
 
 
-def _health(url: str, started: list[psutil.Process]) -> dict[str, dict[str, str]] | None:
-    for process in started:
-        if process.poll() is not None:
-            raise RuntimeError(f"{' '.join(process.args)} ended with {process.returncode}")
-    try:
-        answer = httpx.get(f"{url}/api/v2/monitor/health", timeout=_ANSWER_SECONDS)
-    except httpx.TransportError:
-        return None
-    return dict(answer.raise_for_status().json())
-
-
-def _healthy(url: str, started: list[psutil.Process]) -> bool | None:
-    health = _health(url, started)
-    return True if health and all(each["status"] == "healthy" for each in health.values()) else None
-
-
-def _stop(started: list[psutil.Process]) -> None:
-    """Ask every component to end, then kill what is left of them and of their children."""
-    family = [*started, *(child for each in started for child in _children(each))]
-    for process in started:
-        process.terminate()
-    _, left = psutil.wait_procs(family, timeout=_STOP_SECONDS)
-    for process in left:
-        process.kill()
-    _, left = psutil.wait_procs(left, timeout=_STOP_SECONDS)
-    if left:
-        raise RuntimeError(f"these would not end: {left}")
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return list(process.children(recursive=True))
-    except psutil.NoSuchProcess:
-        return []
+def _healthy(client: httpx.Client) -> bool | None:
+    return True if all(each["status"] == "healthy" for each in _health(client).values()) else None

@@ -11,13 +11,24 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import groupby
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError
 from lamella.flow.edge import storing
-from lamella.state.reconcile.objects import address_of, for_naming, is_there, remove
-from lamella.state.reconcile.report import DANGLING, ELSEWHERE, FOREIGN, ORPHANED, OTHER, UNOPENED, YOUNG, Report
+from lamella.state.reconcile.objects import address_of, for_naming, is_there, remove, version_of
+from lamella.state.reconcile.report import (
+    BYPASSED,
+    DANGLING,
+    ELSEWHERE,
+    FOREIGN,
+    MISPLACED,
+    ORPHANED,
+    OTHER,
+    UNOPENED,
+    YOUNG,
+    Report,
+)
 from lamella.state.reconcile.rows import judge, names_of
 from lamella.state.reconcile.scratch import Listed, Scratch
 from lamella.wire.locator import ALL_HEADS
@@ -35,8 +46,8 @@ __all__ = ["Comparison", "reconcile"]
 T = TypeVar("T")
 
 _DAY_SECONDS: Final = 86_400
-_AT_ONCE: Final = 64
 _KINDS: Final = ("asset", "task")
+_UNRESOLVED: Final = frozenset({BYPASSED, FOREIGN, MISPLACED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +92,7 @@ def reconcile(comparison: Comparison) -> Report:
             _refuse_if_any(scratch, oldest_young)
         for listed in scratch.elsewhere():
             report.add(ELSEWHERE, **_shown(listed))
-        _judge_orphans(each, report, scratch.orphans(), oldest_young)
+        _judge_orphans(each, report, scratch, oldest_young)
         for token in each.watch("rows without an object", scratch.dangling()):
             _judge_dangling(each, report, token)
     if each.delete:
@@ -129,22 +140,23 @@ def _refuse_if_any(scratch: Scratch, oldest_young: float) -> None:
         )
 
 
-def _judge_orphans(each: Comparison, report: Report, orphans: Iterator[Listed], oldest_young: float) -> None:
+def _judge_orphans(each: Comparison, report: Report, scratch: Scratch, oldest_young: float) -> None:
     naming = for_naming(each.engine)
-    watched = each.watch("objects without a row", orphans)
-    for (alias, _), group in groupby(watched, lambda listed: (listed.alias, listed.locator.rpartition("/")[0])):
-        store = each.engine.stores[alias]
-        while some := list(islice(group, _AT_ONCE)):
-            found: dict[str, Address] = {}
-            for listed in some:
-                if listed.modified_at > oldest_young:
-                    report.add(YOUNG, **_shown(listed))
-                elif (address := _orphan(each, report, naming, store, listed)) is not None:
-                    found[listed.locator] = address
-            if each.delete and found and store.conditional_put:
-                removed = remove(store, found, oldest_young, lambda *named: _is_named(each, *named))
-                report.deleted += removed
-                report.kept += len(found) - removed
+    watched = each.watch("objects without a row", scratch.orphans())
+    for (alias, folder), group in groupby(watched, lambda listed: (listed.alias, listed.locator.rpartition("/")[0])):
+        store, unwanted = each.engine.stores[alias], 0
+        removes = each.delete and store.conditional_put
+        for listed in group:
+            if listed.modified_at > oldest_young:
+                report.add(YOUNG, **_shown(listed))
+            elif (address := _orphan(each, report, naming, store, listed)) is not None and removes:
+                unwanted += 1
+                if (version := version_of(store, listed.locator)) is not None:
+                    scratch.add_unwanted(listed.locator, version, address)
+        if unwanted:
+            removed = remove(store, f"{folder}/", scratch, oldest_young, lambda *named: _is_named(each, *named))
+            report.deleted += removed
+            report.kept += unwanted - removed
 
 
 def _orphan(each: Comparison, report: Report, naming: Engine, store: Store, listed: Listed) -> Address | None:
@@ -162,9 +174,12 @@ def _orphan(each: Comparison, report: Report, naming: Engine, store: Store, list
 
 
 def _is_named(each: Comparison, address: Address, locator: str) -> bool:
-    """Tell whether a row at an address names an object now, or may name it for somebody with other keys."""
+    """Tell whether a row at an address names an object now, or holds what may have taken that ref's place.
+
+    A row that bypassed the backend, or has another row's ref, may be an attacker's: the object is then the good copy.
+    """
     judged = [judge(each.engine, row) for row in each.rows.at(address)]
-    return any(one.locator == locator or one.found == FOREIGN for one in judged)
+    return any(one.locator == locator or one.found in _UNRESOLVED for one in judged)
 
 
 def _judge_dangling(each: Comparison, report: Report, token: str) -> None:

@@ -28,13 +28,14 @@ from lamella.policy import Accept, Policy
 from lamella.wire.locator import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from lamella.flow.engine import Engine
     from lamella.protocols.store import Store, Version
     from lamella.scope import Address
+    from lamella.state.reconcile.scratch import Scratch
 
-__all__ = ["address_of", "for_naming", "is_there", "remove"]
+__all__ = ["address_of", "for_naming", "is_there", "remove", "version_of"]
 
 _HEAD: Final = re.compile(r"o1/(?P<scope>[0-9a-f]{32})/(?P<index>-1|0|[1-9][0-9]{0,9})/(?P<key>[0-9a-f]{32})")
 _LIKELIEST_FIRST: Final = ("task", "asset", "xcom")
@@ -83,34 +84,41 @@ def is_there(store: Store, locator: str) -> bool:
     return True
 
 
-def remove(
-    store: Store, orphans: Mapping[str, Address], oldest_young: float, is_named: Callable[[Address, str], bool]
-) -> int:
-    """Remove the orphans of one folder, and return how many went; the others changed, or somebody names them now.
+def version_of(store: Store, locator: str) -> Version | None:
+    """Return the version of an object, None where it is gone.
 
-    First the versions, then the ages, then the row: a write that comes before the first look is seen as young, and one
-    that comes after it has another version.
+    Raises:
+        StoreError: The store failed.
+    """
+    with suppress(ObjectNotFoundError), storing(locator):
+        return store.get(locator)[0]
+    return None
+
+
+def remove(
+    store: Store, folder: str, scratch: Scratch, oldest_young: float, is_named: Callable[[Address, str], bool]
+) -> int:
+    """Remove what is unwanted in one folder, and return how many went; the rest changed, or somebody names it now.
+
+    First the versions, which were taken up before, then the ages, then the row: a write that comes before the first
+    look is seen as young, and one that comes after it has another version.
 
     Args:
-        store: Has them, and deletes under a condition.
-        orphans: Their addresses by locator, all in one folder.
+        store: Has it, and deletes under a condition.
+        folder: Is listed once, however much there is in it.
+        scratch: Knows what is unwanted there.
         oldest_young: What was put after this time stays, in seconds since 1970-01-01 UTC.
         is_named: Tells whether a row names an object now.
 
     Raises:
         StoreError: The store failed; call again.
     """
-    folder = next(iter(orphans)).rpartition("/")[0] + "/"
-    versions: dict[str, Version] = {}
-    for locator in orphans:
-        with suppress(ObjectNotFoundError), storing(locator):
-            versions[locator] = store.get(locator)[0]
     with storing(folder):
-        young = {each.locator for each in store.list(folder) if each.modified_at > oldest_young}
+        scratch.spare(each.locator for each in store.list(folder) if each.modified_at > oldest_young)
     removed = 0
-    for locator in versions.keys() - young:
-        if not is_named(orphans[locator], locator):
+    for locator, version, address in scratch.take_unwanted():
+        if not is_named(address, locator):
             with suppress(StoreConflictError), storing(locator):
-                store.delete(locator, if_version=versions[locator])
+                store.delete(locator, if_version=version)
                 removed += 1
     return removed

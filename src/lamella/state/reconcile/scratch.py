@@ -7,12 +7,20 @@ and takes its name away at once, so it is gone with the process, however that en
 from __future__ import annotations
 
 import sqlite3
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from lamella.errors import StoreError
+from lamella.wire.codec import CODEC_RAW
+from lamella.wire.lead import pack_lead, unpack_lead
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from typing_extensions import Self
+
+    from lamella.protocols.store import Version
+    from lamella.scope import Address
 
 __all__ = ["Listed", "Scratch"]
 
@@ -23,6 +31,7 @@ PRAGMA temp_store = FILE;
 PRAGMA cache_size = -8192;
 CREATE TABLE refs (locator TEXT NOT NULL, alias TEXT, token TEXT NOT NULL);
 CREATE TABLE objects (locator TEXT NOT NULL, alias TEXT NOT NULL, modified_at REAL NOT NULL);
+CREATE TABLE unwanted (locator TEXT PRIMARY KEY, version TEXT NOT NULL, lead BLOB NOT NULL) WITHOUT ROWID;
 """
 _INDEX: Final = """
 CREATE INDEX IF NOT EXISTS refs_at ON refs (locator, alias);
@@ -64,12 +73,16 @@ class Listed(NamedTuple):
 
 
 class Scratch:
-    """What was read of the database and of the stores; closed, it is gone."""
+    """What was read of the database and of the stores; closed, it is gone.
+
+    Every method raises `StoreError` where the disk is full, as does going on with what one yields.
+    """
 
     def __init__(self) -> None:
         """Make the file."""
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.executescript(_CREATE)
+        with _on_disk():
+            self._database = sqlite3.connect("", isolation_level=None)
+            self._database.executescript(_CREATE)
 
     def __enter__(self) -> Self:
         return self
@@ -101,12 +114,39 @@ class Scratch:
         """Tell whether any row names an object at all."""
         return bool(next(self._select(_ANY_REF))[0])
 
+    def add_unwanted(self, locator: str, version: Version, address: Address) -> None:
+        """Take up an object that is to be removed at a version."""
+        self._add("INSERT INTO unwanted VALUES (?, ?, ?)", [(locator, version, pack_lead(CODEC_RAW, address))])
+
+    def spare(self, locators: Iterable[str]) -> None:
+        """Take back objects that were to be removed."""
+        self._add("DELETE FROM unwanted WHERE locator = ?", ((each,) for each in locators))
+
+    def take_unwanted(self) -> Iterator[tuple[str, Version, Address]]:
+        """Yield what is to be removed, and forget it behind the last."""
+        for locator, version, lead in self._select("SELECT locator, version, lead FROM unwanted"):
+            yield locator, version, unpack_lead(lead)[0].address()
+        self._add("DELETE FROM unwanted", [()])
+
     def _add(self, statement: str, rows: Iterable[tuple[object, ...]]) -> None:
-        self._database.execute("BEGIN")
-        self._database.executemany(statement, rows)
-        self._database.execute("COMMIT")
+        with _on_disk():
+            self._database.execute("BEGIN")
+            self._database.executemany(statement, rows)
+            self._database.execute("COMMIT")
 
     def _select(self, query: str) -> Iterator[tuple[Any, ...]]:
-        # One sort of what is there costs a fraction of keeping an order row by row.
-        self._database.executescript(_INDEX)
-        return iter(self._database.execute(query))
+        with _on_disk():
+            # One sort of what is there costs a fraction of keeping an order row by row.
+            self._database.executescript(_INDEX)
+            yield from self._database.execute(query)
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(
+            f"the temporary file of the comparison failed ({error}); set SQLITE_TMPDIR to a folder with more room, "
+            "some 300 bytes for each row and each object"
+        ) from error
