@@ -6,14 +6,13 @@ Source: docs/configuration.md, "The three doors".
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from lamella.chain import parse_chain, parse_layers
+from lamella.config_file import default_path, read_tables
 from lamella.errors import ConfigError
 from lamella.limits import Limits
 from lamella.policy import Accept, Policy
@@ -27,7 +26,6 @@ __all__ = ["SETTINGS", "Given", "gather"]
 
 _PREFIX: Final = "LAMELLA__"
 _PATH_VARIABLE: Final = "LAMELLA__CONFIG"
-_DEFAULT_PATH: Final = "lamella.toml"
 _TABLES: Final = ("keys", "policy", "limits", "stores", "workers")
 _STORE_PARTS: Final = 3
 
@@ -157,23 +155,6 @@ def _environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
 
 def _file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Iterator[_Setting]:
     if path is None:
-        path = environ.get(_PATH_VARIABLE)
-    if path is None:
-        if not Path(_DEFAULT_PATH).exists():
-            return
-        path = _DEFAULT_PATH
-    yield from _flatten(_read_toml(path), os.fspath(path))
-
-
-def _read_toml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: PLC0415 - a configuration without a file does not pay for it
-    else:
-        import tomli as tomllib  # noqa: PLC0415 - the same module under its older name
-    try:
-        with Path(path).open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}; check the path") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
+        path = environ.get(_PATH_VARIABLE, default_path())
+    if path is not None:
+        yield from _flatten(read_tables(path), os.fspath(path))

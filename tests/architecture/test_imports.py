@@ -19,7 +19,7 @@ LEVELS = (
     {"wire", "registry", "keys", "policy", "order"},
     {"flow"},
     {"parts", "stack"},
-    {"chain", "settings", "build", "doors", "config"},
+    {"chain", "settings", "build", "config_file", "doors", "config"},
     {"cli", "airflow", "state", "testing", "__init__", "__main__"},
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

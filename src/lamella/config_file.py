@@ -1,0 +1,78 @@
+"""The configuration file: TOML, or the form of airflow.cfg for who writes that already.
+
+Source: docs/configuration.md, "The file".
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+from lamella.errors import ConfigError
+
+__all__ = ["default_path", "read_tables"]
+
+_DEFAULT_PATHS: Final = ("lamella.toml", "lamella.cfg")
+_TOP_SECTION: Final = "lamella"
+
+
+def default_path() -> str | None:
+    """Return the file of the working directory, None where there is none.
+
+    Raises:
+        ConfigError: There are both.
+    """
+    found = [path for path in _DEFAULT_PATHS if Path(path).exists()]
+    if len(found) > 1:
+        raise ConfigError(f"there are both {' and '.join(found)}; keep one of them")
+    return found[0] if found else None
+
+
+def read_tables(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the settings of a file as the tables of a TOML document.
+
+    Raises:
+        ConfigError: It cannot be read, or is not what its name says.
+    """
+    read = _read_cfg if os.fspath(path).endswith(".cfg") else _read_toml
+    try:
+        return read(Path(path))
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}; check the path") from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: PLC0415 - a configuration without a file does not pay for it
+    else:
+        import tomli as tomllib  # noqa: PLC0415 - the same module under its older name
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
+
+
+def _read_cfg(path: Path) -> dict[str, Any]:
+    import configparser  # noqa: PLC0415 - a configuration without such a file does not pay for it
+
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        with path.open(encoding="utf-8") as file:
+            parser.read_file(file)
+    except (configparser.Error, UnicodeDecodeError) as error:
+        # Its own message repeats the line, which may hold a credential.
+        raise ConfigError(f"the configuration {path} is no .cfg file: {type(error).__name__}") from None
+    tables: dict[str, Any] = {}
+    for section in parser.sections():
+        table = tables
+        for name in () if section == _TOP_SECTION else section.split("."):
+            table = table.setdefault(name, {})
+            if not isinstance(table, dict):
+                raise ConfigError(
+                    f"the configuration {path}: [{section}] stands below a setting of that name; remove one"
+                )
+        table.update(parser[section])
+    return tables
