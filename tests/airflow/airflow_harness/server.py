@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 from contextlib import closing, contextmanager
@@ -71,4 +72,6 @@ def serving(home: AirflowHome) -> Iterator[Server]:
         try:
             yield Server(home=home, host=host)
         finally:
+            if host.settings.async_engine is not None:  # Airflow leaves its connections to the garbage collector.
+                asyncio.run(host.settings.async_engine.dispose())
             host.settings.dispose_orm()

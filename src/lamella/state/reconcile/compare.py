@@ -21,6 +21,7 @@ from lamella.state.reconcile.report import (
     BYPASSED,
     DANGLING,
     ELSEWHERE,
+    FALLBACK,
     FOREIGN,
     MISPLACED,
     ORPHANED,
@@ -47,7 +48,7 @@ T = TypeVar("T")
 
 _DAY_SECONDS: Final = 86_400
 _KINDS: Final = ("asset", "task")
-_UNRESOLVED: Final = frozenset({BYPASSED, FOREIGN, MISPLACED})
+_UNRESOLVED: Final = frozenset({BYPASSED, FALLBACK, FOREIGN, MISPLACED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +177,8 @@ def _orphan(each: Comparison, report: Report, naming: Engine, store: Store, list
 def _is_named(each: Comparison, address: Address, locator: str) -> bool:
     """Tell whether a row at an address names an object now, or holds what may have taken that ref's place.
 
-    A row that bypassed the backend, or has another row's ref, may be an attacker's: the object is then the good copy.
+    A row that bypassed the backend, or has another row's ref, may be an attacker's, and the object the good copy. One
+    with an earlier backend's ref may be about to be moved.
     """
     judged = [judge(each.engine, row) for row in each.rows.at(address)]
     return any(one.locator == locator or one.found in _UNRESOLVED for one in judged)
