@@ -16,14 +16,18 @@ if TYPE_CHECKING:
 __all__ = ["is_plain"]
 
 _KEYS: Final = frozenset({str})
+_SCALARS: Final = frozenset({str, int, bool, type(None)})
+_FLOATS: Final = frozenset({float})
 _ARRAYS: Final = frozenset({list, tuple})
 _DICTS: Final = frozenset({dict})
-_FLOATS: Final = frozenset({float})
 _CONTAINERS: Final = _ARRAYS | _DICTS
-_PLAIN: Final = _CONTAINERS | _FLOATS | {str, int, bool, type(None)}
+_PLAIN: Final = _CONTAINERS | _FLOATS | _SCALARS
 
 _MANY: Final = 16
 """From how many nodes, or containers, on it pays to look at all at once."""
+
+_SHALLOW: Final = 4
+"""How many levels of small containers are looked into one node at a time, which is 65,536 nodes at most."""
 
 _ROWS: Final = 256
 """How many records are open at once: more new objects would set the garbage collector going."""
@@ -33,11 +37,38 @@ _Groups = list[list[Any]]
 
 
 def is_plain(value: object, limits: Limits) -> bool:
-    """Tell whether only exact JSON types and finite floats occur: level by level, since recursion has its limit.
+    """Tell whether only exact JSON types and finite floats occur.
 
     Raises:
         LimitExceededError: The value is nested too deeply, or too large to be written within the limits.
     """
+    return _is_small_and_plain((value,), min(_SHALLOW, limits.max_nesting)) or _is_plain_by_level(value, limits)
+
+
+def _is_small_and_plain(nodes: Iterable[Any], levels: int) -> bool:
+    """Tell whether all nodes are plain, as are the few levels of few nodes below them."""
+    for node in nodes:
+        kind = type(node)
+        if kind in _SCALARS:
+            continue
+        if kind is float:
+            if math.isfinite(node):
+                continue
+            return False
+        if kind not in _CONTAINERS or not levels or len(node) >= _MANY:
+            return False
+        if kind is dict:
+            for key in node:
+                if type(key) is not str:
+                    return False
+            node = node.values()  # noqa: PLW2901 - what is inside the node
+        if not _is_small_and_plain(node, levels - 1):
+            return False
+    return True
+
+
+def _is_plain_by_level(value: object, limits: Limits) -> bool:
+    """Do what `is_plain` does, level by level, since recursion has its limit."""
     level: _Groups = [[(value,)]]
     depth = count = 0
     while level:
@@ -46,10 +77,8 @@ def is_plain(value: object, limits: Limits) -> bool:
             if len(group) >= _MANY:
                 if not _look_by_column(group, below):
                     return False
-                continue
-            for row in group:
-                if not (_look_at_each(row, below) if len(row) < _MANY else _look_at_all(row, below)):
-                    return False
+            elif not all(_look_inside(each, below) for each in group):
+                return False
         if below:
             if depth == limits.max_nesting:
                 raise LimitExceededError(
@@ -68,51 +97,40 @@ def _look_by_column(rows: list[Any], below: _Groups) -> bool:
     """Look into many containers, column by column if they are records: those mostly are of one type each."""
     for start in range(0, len(rows), _ROWS):
         some = rows[start : start + _ROWS]
-        kinds = set(map(type, some))
-        if len(kinds) > 1 or len(set(map(len, some))) > 1:
-            columns: Iterable[Collection[Any]] = some
-        elif kinds != _DICTS:
-            columns = zip(*some, strict=True)
-        elif _KEYS.issuperset(map(type, chain.from_iterable(some))):
-            columns = zip(*map(dict.values, some), strict=True)
-        else:
-            return False
-        if not all(_look_at_all(column, below) for column in columns):
-            return False
-    return True
-
-
-def _look_at_each(nodes: Collection[Any], below: _Groups) -> bool:
-    """Look at few nodes one by one, and leave the containers among them for the next level."""
-    if type(nodes) is dict:
-        for key in nodes:
-            if type(key) is not str:
+        kinds, sizes = set(map(type, some)), set(map(len, some))
+        if len(kinds) > 1 or max(sizes) > _ROWS:
+            if not all(_look_inside(each, below) for each in some):
                 return False
-        nodes = nodes.values()
-    found = []
-    for node in nodes:
-        kind = type(node)
-        if kind in _CONTAINERS:
-            found.append(node)
-        elif kind not in _PLAIN or (kind is float and not math.isfinite(node)):
+            continue
+        if kinds == _DICTS and not _are_keys(chain.from_iterable(some)):
             return False
-    if found:
-        below.append(found)
+        insides = map(dict.values, some) if kinds == _DICTS else some
+        columns = zip(*insides, strict=True) if len(sizes) == 1 else ([*chain.from_iterable(insides)],)
+        if not all(_look_at(column, below) for column in columns):
+            return False
     return True
 
 
-def _look_at_all(nodes: Collection[Any], below: _Groups) -> bool:
-    """Do what `_look_at_each` does, in C loops."""
-    if type(nodes) is dict:
-        if not _KEYS.issuperset(map(type, nodes)):
-            return False
-        nodes = nodes.values()
+def _look_inside(container: Collection[Any], below: _Groups) -> bool:
+    """Look into one container."""
+    if type(container) is not dict:
+        return _look_at(container, below)
+    return _are_keys(container) and _look_at(container.values(), below)
+
+
+def _look_at(nodes: Collection[Any], below: _Groups) -> bool:
+    """Look at nodes, in C loops, and leave the containers among them for the next level."""
     kinds = set(map(type, nodes))
     if not kinds <= _PLAIN or (float in kinds and not _are_finite(_of(nodes, kinds, _FLOATS))):
         return False
     if not kinds.isdisjoint(_CONTAINERS):
         below.append([*_of(nodes, kinds, _CONTAINERS)])
     return True
+
+
+def _are_keys(keys: Iterable[Any]) -> bool:
+    """Tell whether all keys are exact texts."""
+    return _KEYS.issuperset(map(type, keys))
 
 
 def _of(nodes: Collection[Any], kinds: set[type], wanted: frozenset[type]) -> Collection[Any]:
