@@ -6,6 +6,7 @@ followed by a zero word.
 
 from __future__ import annotations
 
+from struct import Struct
 from typing import TYPE_CHECKING
 
 from lamella.errors import IntegrityError
@@ -16,13 +17,16 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["END_WORD", "SMALL_BYTES", "WORD_BYTES", "Reader", "parse_runs", "pieces", "write_runs"]
+__all__ = ["END_WORD", "SMALL_BYTES", "WORD_BYTES", "Reader", "pack_word", "parse_runs", "pieces", "write_runs"]
 
 SMALL_BYTES = 64 * 1024
 """Below this size, in bytes, a copy costs less than one more segment."""
 
 WORD_BYTES = 4
 END_WORD = bytes(WORD_BYTES)
+
+pack_word = Struct(">I").pack
+"""Return a big-endian 32-bit word."""
 
 
 def pieces(source: Payload) -> Payload:
@@ -47,7 +51,7 @@ def write_runs(runs: Iterable[tuple[int, Segment]]) -> Generator[Segment, None, 
     for number, body in runs:
         if tail:
             yield tail
-        word = number.to_bytes(WORD_BYTES, "big")
+        word = pack_word(number)
         size += WORD_BYTES + len(body)
         if len(body) < SMALL_BYTES:
             tail = word + body

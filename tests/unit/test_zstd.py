@@ -94,12 +94,12 @@ def test_long_raw_segment_is_handed_on_uncopied():
 def test_sample_decides_before_a_long_segment_is_compressed(monkeypatch):
     sizes = []
 
-    class Spy(zstd._Contexts):
-        def compressor(self, level):
-            found = super().compressor(level)
+    class Spies(zstd._Compressors):
+        def __getitem__(self, level):
+            found = super().__getitem__(level)
             return type("", (), {"compress": lambda _, plain: sizes.append(len(plain)) or found.compress(plain)})()
 
-    monkeypatch.setattr(zstd, "_contexts", Spy())
+    monkeypatch.setattr(zstd._contexts, "compressors", Spies())
     encoded(os.urandom(300_000))
     assert sizes == [65_536]
     sizes.clear()
@@ -281,10 +281,10 @@ def round_trip():
     return b"".join(layer.decode(layer.encode(iter([plain]), context), context)) == plain
 
 assert round_trip()
-before = zstd._contexts.compressor(3), zstd._contexts.decompressor
+before = zstd._contexts.compressors[3], zstd._contexts.decompressor
 child = os.fork()
 if child == 0:
-    after = zstd._contexts.compressor(3), zstd._contexts.decompressor
+    after = zstd._contexts.compressors[3], zstd._contexts.decompressor
     os._exit(0 if round_trip() and before[0] is not after[0] and before[1] is not after[1] else 1)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
@@ -299,7 +299,7 @@ def test_threads_have_contexts_of_their_own():
     seen = []
 
     def look():
-        seen.append((zstd._contexts.compressor(3), zstd._contexts.decompressor))
+        seen.append((zstd._contexts.compressors[3], zstd._contexts.decompressor))
 
     thread = threading.Thread(target=look)
     thread.start()

@@ -15,7 +15,7 @@ import zstandard
 from lamella.errors import ConfigError, IntegrityError, LimitExceededError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.layer import BytesLayer, Role
-from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, parse_runs, pieces, write_runs
+from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, pack_word, parse_runs, pieces, write_runs
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import LayerContext, Payload, Segment
@@ -82,7 +82,7 @@ class Zstd(BytesLayer):
         if not 0 < len(payload) <= SEGMENT_BYTES:
             return BytesLayer.encode_whole(self, payload, context)
         word, body = self._run(payload, context.limits.max_ratio)
-        return b"".join((word.to_bytes(WORD_BYTES, "big"), body, END_WORD))
+        return b"".join((pack_word(word), body, END_WORD))
 
     def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
         """Return the plain bytes of a small payload; raises as `decode`."""
@@ -115,11 +115,19 @@ class Zstd(BytesLayer):
         """Return the word and the bytes of a run; raw unless the frame is smaller and may be read again."""
         size = len(plain)
         if size < _SAMPLE_FROM_BYTES or _sample_pays(plain):
-            level = self.level if size > _SHORT_BYTES else min(self.level, _SHORT_LEVEL)
-            frame = _contexts.compressor(level).compress(plain)
+            level = _SHORT_LEVEL if size <= _SHORT_BYTES and self.level > _SHORT_LEVEL else self.level
+            frame = _contexts.compressors[level].compress(plain)
             if len(frame) < size <= max_ratio * len(frame):
                 return len(frame), frame
         return _RAW_BIT | size, plain
+
+
+class _Compressors(dict[int, zstandard.ZstdCompressor]):
+    """Compressors by level, each made when it is first asked for."""
+
+    def __missing__(self, level: int) -> zstandard.ZstdCompressor:
+        made = self[level] = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=False)
+        return made
 
 
 class _Contexts(threading.local):
@@ -129,15 +137,8 @@ class _Contexts(threading.local):
         self.renew()
 
     def renew(self) -> None:
-        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+        self.compressors = _Compressors()
         self.decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
-
-    def compressor(self, level: int) -> zstandard.ZstdCompressor:
-        found = self.compressors.get(level)
-        if found is None:
-            found = zstandard.ZstdCompressor(level=level, write_content_size=True, write_checksum=False)
-            self.compressors[level] = found
-        return found
 
 
 _contexts = _Contexts()
@@ -167,7 +168,7 @@ def _sample_pays(plain: Segment) -> bool:
     """Tell whether the middle of a long segment shrinks to 1/1.1 or less, before all of it is compressed."""
     start = (len(plain) - _SAMPLE_BYTES) // 2
     sample = memoryview(plain)[start : start + _SAMPLE_BYTES]
-    return len(_contexts.compressor(_SAMPLE_LEVEL).compress(sample)) * 11 <= _SAMPLE_BYTES * 10
+    return len(_contexts.compressors[_SAMPLE_LEVEL].compress(sample)) * 11 <= _SAMPLE_BYTES * 10
 
 
 def _decompress(frame: Segment, max_ratio: int) -> bytes:
@@ -192,6 +193,7 @@ def _decompress(frame: Segment, max_ratio: int) -> bytes:
             layer=Zstd.name,
         )
     try:
-        return _contexts.decompressor.decompress(frame, allow_extra_data=False)
+        # At the size that the frame declares, one frame, nothing behind it; to name these would cost a tenth of it.
+        return _contexts.decompressor.decompress(frame, 0, False, False)  # noqa: FBT003 - as said above
     except zstandard.ZstdError:
         raise IntegrityError(layer=Zstd.name) from None

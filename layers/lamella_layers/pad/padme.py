@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from lamella.errors import IntegrityError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.layer import BytesLayer, Role
-from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, parse_runs, pieces, write_runs
+from lamella_layers.segments import END_WORD, SMALL_BYTES, WORD_BYTES, Reader, pack_word, parse_runs, pieces, write_runs
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import LayerContext, Payload, Segment
@@ -65,7 +65,7 @@ class Padme(BytesLayer):
         """Return the one run of a small payload, padded."""
         if not 0 < len(payload) <= SEGMENT_BYTES:
             return BytesLayer.encode_whole(self, payload, context)
-        runs = b"".join((len(payload).to_bytes(WORD_BYTES, "big"), payload, END_WORD))
+        runs = b"".join((pack_word(len(payload)), payload, END_WORD))
         return runs.ljust(_padded_bytes(len(runs)), b"\0")
 
     def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
@@ -74,7 +74,7 @@ class Padme(BytesLayer):
         payload = bytes(payload)
         size = len(payload)
         end = WORD_BYTES + int.from_bytes(payload[:WORD_BYTES], "big")
-        if end > WORD_BYTES and payload.count(0, end) == size - end and size == _padded_bytes(end + WORD_BYTES):
+        if end > WORD_BYTES and size == _padded_bytes(end + WORD_BYTES) and payload[end:] == bytes(size - end):
             return payload[WORD_BYTES:end]
         return self._decode_runs(payload)
 
@@ -99,7 +99,8 @@ class Padme(BytesLayer):
 
 def _padded_bytes(size_bytes: int) -> int:
     """Round a size up to one whose floating-point mantissa is no longer than its exponent."""
-    size = max(size_bytes, _FLOOR_BYTES)
-    exponent = size.bit_length() - 1
+    if size_bytes <= _FLOOR_BYTES:
+        return _FLOOR_BYTES
+    exponent = size_bytes.bit_length() - 1
     mask = (1 << (exponent - exponent.bit_length())) - 1
-    return (size + mask) & ~mask
+    return (size_bytes + mask) & ~mask
