@@ -22,7 +22,6 @@ from lamella.errors import (
     ManifestRefusedError,
     RefError,
 )
-from lamella.policy import admit
 from lamella.scope import Address
 from lamella.state.layered import LayeredStateBackend
 from lamella.state.scopes import owner_of
@@ -138,9 +137,8 @@ class LamellaMetastoreBackend(MetastoreBackend):  # type: ignore[misc]  # The ho
         return text
 
     def _admit_plaintext(self) -> None:
-        engine = self.stack.engine
         try:
-            admit(0, engine.plan.strongest, engine.policy)
+            self.stack.engine.require(0)
         except ManifestRefusedError:
             raise ManifestRefusedError(
                 "the row is not sealed: it was written before this backend was set, or past it by the REST API, the UI "

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lamella.registry import Registry
     from lamella.scope import Address, Scope
 
-__all__ = ["Engine", "Target"]
+__all__ = ["Engine", "Source", "Target"]
 
 _CACHED = 1024
 _LONGEST_PLACE = Place("asset", "0" * 32, 2**31 - 1, "0" * 32)
@@ -45,6 +45,24 @@ class Target(NamedTuple):
     place: Place
     locator: str
     lead: bytes
+
+
+class Source(NamedTuple):
+    """Where a read begins.
+
+    Attributes:
+        store: The store to ask.
+        place: Where the value rests.
+        locator: The locator of its head.
+        ref: The verified ref that led there, if one did.
+        plan: The plan of that ref's manifest.
+    """
+
+    store: Store
+    place: Place
+    locator: str
+    ref: Ref | None = None
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +102,7 @@ class Engine:
     plan_of: Callable[[str], Plan] = field(init=False)
     _known_ref: Callable[[Place, bytes], str] = field(init=False)
     _verified_ref: Callable[[str, int], Ref] = field(init=False)
+    _known_source: Callable[[Ref], Source] = field(init=False)
 
     def __post_init__(self) -> None:
         """Cache what depends on an address, a manifest or a ref's text alone."""
@@ -115,6 +134,7 @@ class Engine:
             "plan_of": plan_of,
             "_known_ref": known_ref,
             "_verified_ref": verified_ref,
+            "_known_source": self._source,
         }
         object.__setattr__(self, "store", self.stores[self.alias])
         for name, function in made.items():
@@ -151,6 +171,26 @@ class Engine:
             )
         return ref
 
+    def source(self, ref: Ref) -> Source:
+        """Return where a verified ref leads.
+
+        Raises:
+            ManifestRefusedError: The policy, the installed layers or the configured stores do not admit it.
+        """
+        source = self._known_source(ref) if ref.body is None else self._source(ref)
+        if source.plan is not None:
+            self.require(source.plan.strongest)
+        return source
+
+    def _source(self, ref: Ref) -> Source:
+        plan, store = self.plan_of(ref.manifest), self.named_store(ref.alias)
+        if store.in_ref != (ref.body is not None):
+            raise ManifestRefusedError(
+                f"the ref and the store {ref.alias!r} disagree on whether the ref holds the object; "
+                "the alias names another kind of store than when it was written"
+            )
+        return Source(store, ref.place, ref.place.head, ref, plan)
+
     def passage(self, plan: Plan, place: Place, facts: tuple[FactBlock, ...] | None = None) -> Passage:
         """Start one value's way through a plan; `facts` are those of the object's header on a read."""
         return Passage(plan, place, self.keyring.deployment, facts)
@@ -162,9 +202,17 @@ class Engine:
             ManifestRefusedError: The policy or the installed layers do not admit it.
         """
         plan = self.plan_of(manifest)
-        if plan.strongest < self.plan.strongest:
-            admit(plan.strongest, self.plan.strongest, self.policy)
+        self.require(plan.strongest)
         return plan
+
+    def require(self, strongest: int) -> None:
+        """Hold what is sealed with this strength class, 0 for not at all, against today's stack and the policy.
+
+        Raises:
+            ManifestRefusedError: It is weaker, and nothing accepts that today.
+        """
+        if strongest < self.plan.strongest:
+            admit(strongest, self.plan.strongest, self.policy)
 
     def named_store(self, alias: str) -> Store:
         """Return the configured store that a ref names.

@@ -31,7 +31,7 @@ class Passage:
         after: The layers that run once a part.
     """
 
-    __slots__ = ("_bound", "_plan", "_seals", "after", "before")
+    __slots__ = ("_deployment", "_place", "_plan", "_seals", "after", "before")
 
     def __init__(self, plan: Plan, place: Place, deployment: str, facts: tuple[FactBlock, ...] | None = None) -> None:
         """Seat every layer of `plan`; `facts` are those of the object's header on a read.
@@ -42,25 +42,32 @@ class Passage:
         if facts is not None and tuple([each[0] for each in facts]) != plan.seal_positions:
             raise IntegrityError
         self._plan = plan
-        self._bound = (deployment, plan.manifest, place)
+        self._place = place
+        self._deployment = deployment
         self._seals: list[LayerContext] = []
         self.before: Leg = plan.before
         self.after: Leg = plan.after
         if plan.seals_before:
-            bind = partial(pack_binding, *self._bound, PART_BEFORE_SPLIT)
-            self.before = self._seat(plan.before, plan.seals_before, bind, facts)
+            self.before = self._seat(plan.before, plan.seals_before, self._binder(PART_BEFORE_SPLIT), facts)
         if plan.seals_after:
-            self.after = self._seat(plan.after, plan.seals_after, partial(pack_binding, *self._bound), facts)
+            self.after = self._seat(plan.after, plan.seals_after, None, facts)
+
+    def _binder(self, part: bytes) -> Callable[[FactBlock], bytes]:
+        return partial(pack_binding, self._deployment, self._plan.manifest, self._place, part)
 
     def _seat(
-        self, shared_leg: Leg, seals: tuple[int, ...], bind: Callable[..., bytes], facts: tuple[FactBlock, ...] | None
+        self,
+        shared_leg: Leg,
+        seals: tuple[int, ...],
+        bind: Callable[[FactBlock], bytes] | None,
+        facts: tuple[FactBlock, ...] | None,
     ) -> Leg:
-        """Give each seal a context of its own."""
-        leg = list(shared_leg)
+        """Give each seal a context of its own; without a binding it waits for its label."""
+        leg = [*shared_leg]
         for index in seals:
             layer, shared = leg[index]
             known = None if facts is None else facts[len(self._seals)]
-            context = LayerContext(shared.position, shared.limits, shared.keys, bind, known)
+            context = LayerContext(shared.position, shared.limits, shared.keys, bind or shared.bind, known)
             self._seals.append(context)
             leg[index] = (layer, context)
         return leg
@@ -68,7 +75,7 @@ class Passage:
     def label(self, part: bytes) -> None:
         """Say which part the layers after the split work on next."""
         for index in self._plan.seals_after:
-            self.after[index][1].bind = partial(pack_binding, *self._bound, part)
+            self.after[index][1].bind = self._binder(part)
 
     @property
     def sealed(self) -> bool:

@@ -110,5 +110,5 @@ def plan_manifest(text: str, registry: Registry, keys: ValueKeys, limits: Limits
 
 
 def _bind_nothing(facts: FactBlock) -> bytes:
-    """Stand in for the binding of a layer that does not seal."""
+    """Stand in for the binding of a layer that does not seal, and of a part that is not labelled yet."""
     raise LamellaError(f"the layer at position {facts.position} seals, but has no strength; report it to its authors")

@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from lamella.errors import (
     ConfigError,
     IntegrityError,
-    ManifestRefusedError,
     ObjectNotFoundError,
     StoreConflictError,
 )
 from lamella.flow.edge import decoding, storing
+from lamella.flow.engine import Source
 from lamella.flow.head import open_head
 from lamella.flow.passage import decode, decode_whole
 from lamella.limits import SEGMENT_BYTES
@@ -35,14 +35,13 @@ if TYPE_CHECKING:
     from lamella.flow.passage import Passage
     from lamella.flow.plan import Plan
     from lamella.protocols.layer import Payload, Segment
-    from lamella.protocols.store import Store, Version
+    from lamella.protocols.store import Version
     from lamella.scope import Address
     from lamella.wire.head import HeadRecord
     from lamella.wire.lead import Lead
-    from lamella.wire.locator import Place
     from lamella.wire.ref import Ref
 
-__all__ = ["Source", "read", "read_at", "read_ref"]
+__all__ = ["read", "read_at", "read_ref"]
 
 T = TypeVar("T")
 
@@ -57,16 +56,6 @@ class _PartMissingError(Exception):
         self.version = version
 
 
-class Source(NamedTuple):
-    """Where to read: a store, a place in it, and the verified ref that led there, if one did, with its plan."""
-
-    store: Store
-    place: Place
-    locator: str
-    ref: Ref | None = None
-    plan: Plan | None = None
-
-
 def read_ref(engine: Engine, ref: Ref, sink: Callable[[Lead, Payload], T], *, whole: bool) -> T:
     """Read what a verified ref names, and return what `sink` makes of it.
 
@@ -76,14 +65,7 @@ def read_ref(engine: Engine, ref: Ref, sink: Callable[[Lead, Payload], T], *, wh
         IntegrityError: It is not what was written there.
         StoreConflictError: It was replaced again and again while it was read.
     """
-    plan = engine.admit(ref.manifest)
-    store = engine.named_store(ref.alias)
-    if store.in_ref != (ref.body is not None):
-        raise ManifestRefusedError(
-            f"the ref and the store {ref.alias!r} disagree on whether the ref holds the object; "
-            "the alias names another kind of store than when it was written"
-        )
-    return read(engine, Source(store, ref.place, ref.place.head, ref, plan), sink, whole=whole)
+    return read(engine, engine.source(ref), sink, whole=whole)
 
 
 def read_at(engine: Engine, address: Address, sink: Callable[[Lead, Payload], T]) -> T:

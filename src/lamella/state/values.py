@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lamella.errors import ConfigError, IntegrityError, InvalidValueError, ObjectNotFoundError, RefMismatchError
-from lamella.flow.read import Source, read, read_ref
+from lamella.flow.engine import Source
+from lamella.flow.read import read, read_ref
 from lamella.flow.stream import gather
 from lamella.flow.write import write
-from lamella.policy import admit
 from lamella.scope import Address
 from lamella.state.inner import BackendStore, armoured, unarmoured
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
@@ -70,7 +70,7 @@ def read_stored(stack: Stack, kind: str, stored: Any, plain: Callable[[Any], obj
     if is_ref(stored):
         return read_by_ref(stack, kind, stored)
     engine = stack.engine
-    admit(0, engine.plan.strongest, engine.policy)
+    engine.require(0)
     return engine.store.fetch(kind, stored, "") if isinstance(engine.store, BackendStore) else plain(stored)
 
 
@@ -165,9 +165,7 @@ def read_by_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - an
     ref = engine.verify(text)
     if ref.place.kind != kind:
         raise RefMismatchError(f"the ref is genuine but of kind {ref.place.kind!r}; look for a row that was copied")
-    store = engine.named_store(ref.alias)
-    if ref.body is not None and isinstance(store, BackendStore):
-        engine.admit(ref.manifest)
+    if ref.body is not None and isinstance(store := engine.source(ref).store, BackendStore):
         held = store.fetch(kind, ref.body.decode(), ref.place.head)
         if held is None:
             raise ObjectNotFoundError(
@@ -201,7 +199,7 @@ def _wrapped_text(engine: Engine, store: Store, address: Address, text: object) 
     place = engine.place(address)
     body = unarmoured(text)
     if body is None:
-        admit(0, engine.plan.strongest, engine.policy)
+        engine.require(0)
         return str(text)
     return _read_text(engine, Source(store, place, place.head, Ref(engine.alias, engine.plan.manifest, place, body)))
 

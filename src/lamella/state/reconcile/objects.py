@@ -23,7 +23,8 @@ from lamella.errors import (
     StoreConflictError,
 )
 from lamella.flow.edge import storing
-from lamella.flow.read import Source, read
+from lamella.flow.engine import Source
+from lamella.flow.read import read
 from lamella.policy import Accept, Policy
 from lamella.wire.locator import Place
 
