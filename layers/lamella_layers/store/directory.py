@@ -123,7 +123,8 @@ class DirectoryStore(Store):
             finally:
                 files.unlock(lock)
             self._remove_empty_folders(path)
-            self._sync_folders(path)
+            if self._fsync == "full":
+                self._sync_folders(path)
         except OSError as error:
             raise files.failure(error, locator) from error
 
@@ -144,9 +145,10 @@ class DirectoryStore(Store):
 
     def _finish(self, descriptor: int, head: bytes, locator: str) -> Version:
         try:
-            # Kernels stamp files by a clock of some milliseconds; versions need one that tells two writes apart.
-            now = time.time_ns()
-            os.utime(descriptor, ns=(now, now))
+            if not files.tells_all(head):
+                # Kernels stamp files by a clock of some milliseconds; versions need one that tells two writes apart.
+                now = time.time_ns()
+                os.utime(descriptor, ns=(now, now))
             if self._fsync != "off":
                 os.fsync(descriptor)
             return files.version(os.fstat(descriptor), head)
@@ -163,7 +165,8 @@ class DirectoryStore(Store):
                 files.replace(temporary, path)
             finally:
                 files.unlock(lock)
-            self._sync_folders(path)
+            if self._fsync == "full":
+                self._sync_folders(path)
         except OSError as error:
             raise files.failure(error, locator) from error
 
@@ -181,6 +184,6 @@ class DirectoryStore(Store):
 
     def _sync_folders(self, path: str) -> None:
         folder = path
-        while self._fsync == "full" and folder != self._root:
+        while folder != self._root:
             folder = os.path.dirname(folder)
             files.sync_folder(folder)

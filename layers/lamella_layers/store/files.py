@@ -39,6 +39,7 @@ __all__ = [
     "stream",
     "sweep",
     "sync_folder",
+    "tells_all",
     "unlock",
     "version",
     "walk",
@@ -125,10 +126,16 @@ def version(status: os.stat_result, start: bytes) -> Version:
     """Tell two writes of one object apart by what an open file shows.
 
     Two writers at once have two inodes, and one after the other two times. The digest of the first 4096 bytes is for
-    file systems that keep whole seconds: the bytes of a sealed object begin with random ones.
+    short objects, whose times are the kernel's, and for file systems that keep whole seconds: the bytes of a sealed
+    object begin with random ones.
     """
     digest = sha256(start[:_HEAD_BYTES]).digest()
     return Version(_VERSION.pack(status.st_ino, status.st_mtime_ns, status.st_size, digest).hex())
+
+
+def tells_all(start: bytes) -> bool:
+    """Tell whether the digest in a version is that of a whole object, given its first 4096 bytes."""
+    return len(start) < _HEAD_BYTES
 
 
 def current_version(path: str) -> Version | None:
@@ -159,6 +166,8 @@ def write_all(descriptor: int, source: Iterable[Segment], locator: str) -> bytes
                 written = os.write(descriptor, rest)
             except OSError as error:
                 raise failure(error, locator) from error
+            if written == len(rest):
+                break
             rest = memoryview(rest)[written:]
     return start
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError
@@ -32,6 +33,7 @@ _MAX_LOCATOR_CHARS = 160
 _LOCATOR = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
 
 
+@lru_cache(maxsize=1024)
 def check_locator(locator: str) -> None:
     """Refuse what is no locator before anything is touched, so that no name can leave the store.
 

@@ -15,7 +15,9 @@ from lamella.airflow.reading import Reader
 from lamella.airflow.settings import open_worker_stack, read_settings
 from lamella.airflow.threads import talk, work
 from lamella.state.layered import LayeredStateBackend
+from lamella.state.scopes import owner_of
 from lamella.state.thread import in_thread
+from lamella.state.values import keep_value
 
 if TYPE_CHECKING:
     from lamella.airflow.caller import Caller
@@ -37,13 +39,11 @@ class LamellaStateBackend(LayeredStateBackend, BaseStoreBackend):  # type: ignor
 
     def serialize_task_state_store_to_ref(self, *, value: Any, key: str, scope: Any) -> str:  # noqa: ANN401 - the host's
         """Store a task's value and return its ref; raises as `Stack.put` does."""
-        ref = carried_ref()
-        return ref or super().serialize_task_state_store_to_ref(value=value, key=key, scope=scope)
+        return carried_ref() or keep_value(self.stack, owner_of(scope), key, value)
 
     def serialize_asset_state_store_to_ref(self, *, value: Any, key: str, scope: Any) -> str:  # noqa: ANN401 - the host's
         """Store an asset's value and return its ref; raises as `Stack.put` does."""
-        ref = carried_ref()
-        return ref or super().serialize_asset_state_store_to_ref(value=value, key=key, scope=scope)
+        return carried_ref() or keep_value(self.stack, owner_of(scope), key, value)
 
     def deserialize_task_state_store_from_ref(self, stored: str) -> Any:  # noqa: ANN401 - any JSON document
         """Return a task's value by its ref.

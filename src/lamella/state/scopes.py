@@ -8,6 +8,7 @@ Source: docs/state.md, "Scopes".
 from __future__ import annotations
 
 from dataclasses import is_dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union, cast
 
 from lamella.errors import AddressError
@@ -89,10 +90,22 @@ def _as_of_host(owner: Owner, asset: Any) -> Owner:  # noqa: ANN401 - any class 
 
 
 def _task(given: Any) -> TaskScope:  # noqa: ANN401 - any class with the attributes of a scope
-    names, region_id = (given.dag_id, given.run_id, given.task_id), getattr(given, "region_id", None)
+    region_id = getattr(given, "region_id", None)
     map_index = getattr(given, "map_index", NO_MAP_INDEX)
     if region_id is None or str(region_id) == _NO_REGION:
-        return TaskScope(*names, map_index)
-    # In a region the host stores by the region's own index, and clears all of them as "all map indices".
-    region_index = getattr(given, "region_index", None)
-    return TaskScope(*names, map_index if region_index is None else region_index, region_id=str(region_id))
+        fields = (given.dag_id, given.run_id, given.task_id, map_index, None)
+    else:
+        # In a region the host stores by the region's own index, and clears all of them as "all map indices".
+        region_index = getattr(given, "region_index", None)
+        index = map_index if region_index is None else region_index
+        fields = (given.dag_id, given.run_id, given.task_id, index, str(region_id))
+    try:
+        return _known_task(*fields)
+    except TypeError:  # A field that cannot be hashed cannot be a name; this says which.
+        return _known_task.__wrapped__(*fields)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _known_task(dag_id: str, run_id: str, task_id: str, map_index: int, region_id: str | None) -> TaskScope:
+    """Make a scope whose fields are checked once: a task stores under one scope again and again."""
+    return TaskScope(dag_id, run_id, task_id, map_index, region_id=region_id)
