@@ -29,8 +29,8 @@ class Glass(BytesLayer):
     def encode(self, source, context):
         for segment in source:
             if context.facts is None:
-                made = context.keys.new_value_key()
-                context.facts = FactBlock(context.position, 9, 0, 0, made.key_id, made.wrapped_key, bytes(16), 0)
+                made = context.keys.new_value_key(segment)
+                context.facts = FactBlock(context.position, 9, 0, 0, made.key_id, made.wrapped_key, made.hedge, 0)
             yield segment
 
     def decode(self, source, context):

@@ -42,8 +42,8 @@ class Watched(Keyring):
         super().__init__(record)
         self.seen = []
 
-    def new_value_key(self):
-        made = super().new_value_key()
+    def new_value_key(self, first_segment):
+        made = super().new_value_key(first_segment)
         self.seen.append(made.key)
         return made
 

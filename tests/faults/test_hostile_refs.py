@@ -272,8 +272,8 @@ def test_unknown_data_key_decrypts_nothing(build, keyring, monkeypatch):
     ((locator, body),) = [
         (each.locator, stack.engine.store.get(each.locator)[1]) for each in stack.engine.store.list("o1/")
     ]
-    key_id = keyring.new_value_key().key_id
-    unknown = other.new_value_key().key_id
+    key_id = keyring.new_value_key(b"").key_id
+    unknown = other.new_value_key(b"").key_id
     stack.engine.store.put(locator, (b"".join(body).replace(key_id, unknown),))
     monkeypatch.setattr("lamella_layers.encrypt.cobblestone256.Cobblestone256Decryptor", None)
     monkeypatch.setattr("lamella.keys.keyring.aes_key_unwrap", None)

@@ -48,7 +48,7 @@ def test_damaged_document_does_not_open(provider, monkeypatch):
 
 def test_value_keys_are_random_and_wrapped_under_the_primary():
     ring = Keyring(_RECORD)
-    first, second = ring.new_value_key(), ring.new_value_key()
+    first, second = ring.new_value_key(b""), ring.new_value_key(b"")
     assert first.key_id == second.key_id == _RECORD.primary("data").key_id
     assert (len(first.key), len(first.wrapped_key)) == (32, 40)
     assert first.key != second.key
@@ -58,7 +58,7 @@ def test_value_keys_are_random_and_wrapped_under_the_primary():
 @pytest.mark.parametrize("length", [0, 8, 16, 24, 32, 39, 41, 48])
 def test_wrapped_key_of_another_length_is_refused(length):
     ring = Keyring(_RECORD)
-    value = ring.new_value_key()
+    value = ring.new_value_key(b"")
     with pytest.raises(IntegrityError) as refusal:
         ring.unwrap(value.key_id, (value.wrapped_key * 2)[:length])
     assert refusal.value.key_id == value.key_id.hex()
@@ -67,7 +67,7 @@ def test_wrapped_key_of_another_length_is_refused(length):
 @pytest.mark.parametrize("position", range(40))
 def test_altered_wrapped_key_is_refused(position):
     ring = Keyring(_RECORD)
-    value = ring.new_value_key()
+    value = ring.new_value_key(b"")
     altered = bytearray(value.wrapped_key)
     altered[position] ^= 1
     with pytest.raises(IntegrityError):
@@ -78,14 +78,14 @@ def test_wrapped_key_is_refused_under_another_data_key():
     record = edit.add(_RECORD, "data", created_at=1)
     ring = Keyring(record)
     with pytest.raises(IntegrityError):
-        ring.unwrap(record.keys[-1].key_id, ring.new_value_key().wrapped_key)
+        ring.unwrap(record.keys[-1].key_id, ring.new_value_key(b"").wrapped_key)
 
 
 def test_unknown_key_id_is_named_and_no_key_is_tried(monkeypatch):
     tried = []
     monkeypatch.setattr(keyring, "aes_key_unwrap", lambda *given: tried.append(given))
     ring = Keyring(_RECORD)
-    value = ring.new_value_key()
+    value = ring.new_value_key(b"")
     with pytest.raises(KeyVersionNotFoundError, match=r"data key 00000000000000aa is unknown .* restore") as refusal:
         ring.unwrap(bytes.fromhex("00000000000000aa"), value.wrapped_key)
     assert refusal.value.key_id == "00000000000000aa"
@@ -99,7 +99,7 @@ def test_unknown_key_id_is_named_and_no_key_is_tried(monkeypatch):
 def test_disabled_or_destroyed_key_is_not_used(role, steps, status):
     record = edit.add(_RECORD, role, created_at=1)
     key_id = record.keys[-1].key_id
-    wrapped_key = Keyring(record).new_value_key().wrapped_key
+    wrapped_key = Keyring(record).new_value_key(b"").wrapped_key
     for step in steps:
         record = step(record, key_id)
     ring = Keyring(record)

@@ -124,7 +124,7 @@ def test_edit_that_another_one_overtook_is_refused_and_the_other_one_stays(tmp_p
 @pytest.mark.parametrize("status", Status.USABLE)
 def test_usable_key_opens_what_it_wrapped(record, status):
     key = record.primary("data")
-    value = Keyring(record).new_value_key()
+    value = Keyring(record).new_value_key(b"")
     if status != Status.PRIMARY:
         record, _ = _in_status(record, Status.PRIMARY)
         record = replace(record, keys=(replace(key, status=status), *record.keys[1:]))

@@ -90,7 +90,7 @@ def _add_then_promote(provider, deploy):
     staged = edit.change_keyring(provider, lambda old: edit.add(old, "data", created_at=1))
     deploy()
     edit.change_keyring(provider, lambda old: edit.promote(old, staged.keys[-1].key_id))
-    return Keyring.open(provider).new_value_key()
+    return Keyring.open(provider).new_value_key(b"")
 
 
 def test_process_that_got_the_staged_key_reads_what_is_written_after_the_promotion(provider, tmp_path):

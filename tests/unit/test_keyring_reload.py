@@ -69,11 +69,11 @@ def _unwrap_unknown(ring):
 
 
 def test_key_that_came_after_the_start_is_found_by_reading_again(ring, place):
-    value = Keyring(_NEW).new_value_key()
+    value = Keyring(_NEW).new_value_key(b"")
     place.record = _NEW
     assert ring.unwrap(value.key_id, value.wrapped_key) == value.key
     assert ring.epoch == _NEW.epoch
-    assert ring.new_value_key().key_id == _NEW.primary("data").key_id
+    assert ring.new_value_key(b"").key_id == _NEW.primary("data").key_id
 
 
 def test_ref_key_that_came_after_the_start_is_found_by_reading_again(ring, place):
@@ -83,7 +83,7 @@ def test_ref_key_that_came_after_the_start_is_found_by_reading_again(ring, place
 
 
 def test_disabled_key_that_was_activated_is_found_by_reading_again(place, clock):
-    value = Keyring(_OLD).new_value_key()
+    value = Keyring(_OLD).new_value_key(b"")
     place.record = edit.disable(_NEW, value.key_id)
     ring = Keyring.open(place, clock=clock)
     place.record = edit.activate(place.record, value.key_id)
@@ -103,7 +103,7 @@ def test_unknown_keys_read_the_document_once_in_10_seconds(ring, place, clock):
 
 
 def test_failed_reading_counts_as_one_and_keeps_the_keys(ring, place):
-    value = ring.new_value_key()
+    value = ring.new_value_key(b"")
     place.error = KeyProviderUnavailableError("the place does not answer; try again")
     refusal = _unwrap_unknown(ring)
     assert "reading the keyring again failed: the place does not answer" in str(refusal)
@@ -133,7 +133,7 @@ def test_document_that_cannot_follow_is_refused_and_the_keys_stay(place, clock, 
 
 
 def test_known_keys_never_read_the_document_again(ring, place):
-    value = ring.new_value_key()
+    value = ring.new_value_key(b"")
     ring.unwrap(value.key_id, value.wrapped_key)
     ring.mac_ref(b"ref", ring.ref_key_id)
     ring.hedge(b"")
@@ -145,7 +145,7 @@ def test_keyring_in_memory_has_nothing_to_read_again():
 
 
 def test_threads_that_meet_a_new_key_together_read_once_and_all_find_it(ring, place):
-    value = Keyring(_NEW).new_value_key()
+    value = Keyring(_NEW).new_value_key(b"")
     place.record = _NEW
     barrier = threading.Barrier(8)
 

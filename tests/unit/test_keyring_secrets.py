@@ -111,7 +111,7 @@ def test_nothing_that_holds_a_secret_shows_it(holder):
 
 
 def test_value_key_does_not_show_the_plain_key():
-    value = Keyring(_RECORD).new_value_key()
+    value = Keyring(_RECORD).new_value_key(b"")
     assert not any(form in f"{value!r} {value!s}" for form in _forms(value.key))
 
 

@@ -160,10 +160,18 @@ def test_lock_that_a_forked_child_inherits_is_free_once_released(tmp_path, forke
         os.close(descriptor)
 
 
-def test_file_carries_the_time_of_its_writer_to_the_nanosecond(store, root, monkeypatch):
+def test_long_file_carries_the_time_of_its_writer_to_the_nanosecond(store, root, monkeypatch):
     monkeypatch.setattr(time, "time_ns", lambda: 1_700_000_000_123_456_789)
-    store.put(_LOCATOR, (b"there",))
+    store.put(_LOCATOR, (bytes(4096),))
     assert (root / _LOCATOR).stat().st_mtime_ns == 1_700_000_000_123_456_789
+
+
+def test_short_files_of_one_inode_and_time_differ_in_version(store, root, monkeypatch):
+    store.put(_LOCATOR, (b"there",))
+    status = root.stat()
+    monkeypatch.setattr(os, "fstat", lambda _: status)
+    versions = [store.put(_LOCATOR, (bytes((last,)).rjust(4095),)) for last in range(20)]
+    assert len(set(versions)) == len(versions)
 
 
 def test_versions_differ_on_a_file_system_of_whole_seconds(store, monkeypatch):

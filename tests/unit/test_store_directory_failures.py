@@ -77,7 +77,7 @@ def test_failing_system_call_leaves_the_old_object(root, monkeypatch, call, code
     with monkeypatch.context() as patched:
         patched.setattr(os, call, fail)
         with pytest.raises(kind, match=errno.errorcode[code]) as caught:
-            store.put(_LOCATOR, (b"new",))
+            store.put(_LOCATOR, (bytes(5000),))
     assert type(caught.value) is kind
     assert caught.value.locator == _LOCATOR
     assert read(store) == b"old"

@@ -96,10 +96,8 @@ def _encryptor(first: Segment, context: LayerContext) -> Cobblestone256Encryptor
     """Start a seal, under the key of the value's other parts or one of its own."""
     facts = context.facts
     if facts is None:
-        keys = context.keys
-        key_id, wrapped_key, context.key = keys.new_value_key()
+        key_id, wrapped_key, context.key, hedge = context.keys.new_value_key(first)
         sealed_at = max(0, time.time_ns() // 1_000_000)  # A clock before 1970 must not fail a write.
-        hedge = keys.hedge(first)
         facts = FactBlock(context.position, _SUITE, _MODE_VALUE_KEY, _NO_FLAGS, key_id, wrapped_key, hedge, sealed_at)
         context.facts = facts
     return Cobblestone256Encryptor(context.key or _unwrapped(facts, context), context.bind(facts))

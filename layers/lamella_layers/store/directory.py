@@ -145,8 +145,9 @@ class DirectoryStore(Store):
 
     def _finish(self, descriptor: int, head: bytes, locator: str) -> Version:
         try:
-            if not files.tells_all(head):
-                # Kernels stamp files by a clock of some milliseconds; versions need one that tells two writes apart.
+            if len(head) == files.HEAD_BYTES:
+                # Kernels stamp files by a clock of some milliseconds; where a version's digest may not be that of all
+                # bytes, it needs one that tells two writes apart.
                 now = time.time_ns()
                 os.utime(descriptor, ns=(now, now))
             if self._fsync != "off":

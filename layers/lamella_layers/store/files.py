@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lamella.protocols.layer import Payload, Segment
 
 __all__ = [
+    "HEAD_BYTES",
     "create",
     "current_version",
     "failure",
@@ -39,7 +40,6 @@ __all__ = [
     "stream",
     "sweep",
     "sync_folder",
-    "tells_all",
     "unlock",
     "version",
     "walk",
@@ -49,7 +49,7 @@ __all__ = [
 _COMPONENT: Final = re.compile(r"[a-z0-9-]+")
 _VERSION: Final = Struct(">QqQ8s")
 _STALE_SECONDS: Final = 86_400
-_HEAD_BYTES: Final = 4096
+HEAD_BYTES: Final = 4096
 _FOLDER_ATTEMPTS: Final = 100
 _TRANSIENT: Final = frozenset(
     {errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT}
@@ -126,16 +126,11 @@ def version(status: os.stat_result, start: bytes) -> Version:
     """Tell two writes of one object apart by what an open file shows.
 
     Two writers at once have two inodes, and one after the other two times. The digest of the first 4096 bytes is for
-    short objects, whose times are the kernel's, and for file systems that keep whole seconds: the bytes of a sealed
+    shorter objects, whose times are the kernel's, and for file systems that keep whole seconds: the bytes of a sealed
     object begin with random ones.
     """
-    digest = sha256(start[:_HEAD_BYTES]).digest()
+    digest = sha256(start[:HEAD_BYTES]).digest()
     return Version(_VERSION.pack(status.st_ino, status.st_mtime_ns, status.st_size, digest).hex())
-
-
-def tells_all(start: bytes) -> bool:
-    """Tell whether the digest in a version is that of a whole object, given its first 4096 bytes."""
-    return len(start) < _HEAD_BYTES
 
 
 def current_version(path: str) -> Version | None:
@@ -145,7 +140,7 @@ def current_version(path: str) -> Version | None:
     except FileNotFoundError:
         return None
     try:
-        return version(status, os.read(descriptor, _HEAD_BYTES))
+        return version(status, os.read(descriptor, HEAD_BYTES))
     finally:
         os.close(descriptor)
 
@@ -158,17 +153,15 @@ def write_all(descriptor: int, source: Iterable[Segment], locator: str) -> bytes
     """
     start = b""
     for segment in source:
-        if len(start) < _HEAD_BYTES:
-            start += bytes(segment[: _HEAD_BYTES - len(start)])
+        if len(start) < HEAD_BYTES:
+            start += bytes(segment[: HEAD_BYTES - len(start)])
         rest = segment
         while rest:
             try:
                 written = os.write(descriptor, rest)
             except OSError as error:
                 raise failure(error, locator) from error
-            if written == len(rest):
-                break
-            rest = memoryview(rest)[written:]
+            rest = memoryview(rest)[written:] if written < len(rest) else b""
     return start
 
 

@@ -15,7 +15,7 @@ from lamella.errors import ConfigError, IntegrityError, KeyringError, KeyVersion
 from lamella.keys.derive import SECRET_BYTES
 from lamella.keys.document import unpack
 from lamella.keys.edit import keygen
-from lamella.keys.material import KeyMaterial
+from lamella.keys.material import DataKey, KeyMaterial
 from lamella.protocols.key_provider import ValueKey
 
 if TYPE_CHECKING:
@@ -160,11 +160,13 @@ class Keyring:
             mac = self._reload_for("ref", ref_key_id).ref_macs[ref_key_id]
         return _mac(mac, message)
 
-    def new_value_key(self) -> ValueKey:
-        """Make a random key and wrap it under the primary data key."""
+    def new_value_key(self, first_segment: bytes | memoryview) -> ValueKey:
+        """Make a random key for the value that begins with this segment, and wrap it under the primary data key."""
         primary = self._material.primary
-        key = os.urandom(SECRET_BYTES)
-        return ValueKey(primary.key_id, aes_key_wrap(primary.wrapping_key, key), key)
+        random = os.urandom(SECRET_BYTES + _HEDGE_BYTES)
+        key = random[:SECRET_BYTES]
+        hedge = _hedge(primary, random[SECRET_BYTES:], first_segment)
+        return ValueKey(primary.key_id, aes_key_wrap(primary.wrapping_key, key), key, hedge)
 
     def unwrap(self, key_id: bytes, wrapped_key: bytes) -> bytes:
         """Return the plain key of a value, 32 bytes; look up by id alone.
@@ -184,17 +186,8 @@ class Keyring:
         raise IntegrityError(key_id=key_id.hex())
 
     def hedge(self, first_segment: bytes | memoryview) -> bytes:
-        """Return 16 bytes that differ while any of RNG, pid, clock, counter and first segment differ.
-
-        Source: docs/format.md, "Fact block".
-        """
-        taken = first_segment[:_HEDGED_SEGMENT_BYTES]
-        clock, count = time.time_ns() % 2**64, next(_hedge_counter)
-        size = len(first_segment)
-        mac = self._material.primary.hedge_mac.copy()
-        mac.update(_HEDGE_FIELDS.pack(16, os.urandom(16), 8, os.getpid(), 8, clock, 8, count, 8, size, len(taken)))
-        mac.update(taken)
-        return mac.finalize()[:_HEDGE_BYTES]
+        """Return 16 bytes that differ while any of RNG, pid, clock, counter and first segment differ."""
+        return _hedge(self._material.primary, os.urandom(_HEDGE_BYTES), first_segment)
 
     def _reload_for(self, role: str, key_id: bytes) -> KeyMaterial:
         """Return keys that hold one key, reading the document again unless that was done a moment ago.
@@ -229,6 +222,16 @@ class Keyring:
             if record.epoch < self.epoch:
                 raise KeyringError(f"the document went back to epoch {record.epoch}; install the newest one")
             self._material = KeyMaterial(record)
+
+
+def _hedge(primary: DataKey, random: bytes, first_segment: bytes | memoryview) -> bytes:
+    """Return the hedge of a seal; source: docs/format.md, "Fact block"."""
+    taken = first_segment[:_HEDGED_SEGMENT_BYTES]
+    clock, count, size = time.time_ns() % 2**64, next(_hedge_counter), len(first_segment)
+    mac = primary.hedge_mac.copy()
+    mac.update(_HEDGE_FIELDS.pack(16, random, 8, os.getpid(), 8, clock, 8, count, 8, size, len(taken)))
+    mac.update(taken)
+    return mac.finalize()[:_HEDGE_BYTES]
 
 
 def _mac(keyed: HMAC, message: bytes) -> bytes:

@@ -56,17 +56,19 @@ class KeyProvider(ABC):
 
 
 class ValueKey(NamedTuple):
-    """The key of one value, plain and wrapped.
+    """The key of one value, plain and wrapped, and the hedge of its seal.
 
     Attributes:
         key_id: The id of the data key that wraps it, 8 bytes.
         wrapped_key: It under AES-KW, 40 bytes.
         key: The key itself, 32 bytes.
+        hedge: 16 bytes that differ while any of RNG, pid, clock, counter and first segment differ.
     """
 
     key_id: bytes
     wrapped_key: bytes
     key: bytes
+    hedge: bytes
 
     def __repr__(self) -> str:
         """Show the id only."""
@@ -76,8 +78,8 @@ class ValueKey(NamedTuple):
 class ValueKeys(Protocol):
     """What a sealing layer asks of the keyring."""
 
-    def new_value_key(self) -> ValueKey:
-        """Make a random key and wrap it under the primary data key."""
+    def new_value_key(self, first_segment: bytes | memoryview) -> ValueKey:
+        """Make a random key for the value that begins with this segment, and wrap it under the primary data key."""
 
     def unwrap(self, key_id: bytes, wrapped_key: bytes) -> bytes:
         """Return the plain key, 32 bytes; look up by id alone.
@@ -86,6 +88,3 @@ class ValueKeys(Protocol):
             KeyVersionNotFoundError: The data key is unknown, disabled or destroyed.
             IntegrityError: The wrapped key does not unwrap.
         """
-
-    def hedge(self, first_segment: bytes | memoryview) -> bytes:
-        """Return 16 bytes that differ while any of RNG, pid, clock, counter and first segment differ."""

@@ -93,7 +93,7 @@ def _task(given: Any) -> TaskScope:  # noqa: ANN401 - any class with the attribu
     region_id = getattr(given, "region_id", None)
     map_index = getattr(given, "map_index", NO_MAP_INDEX)
     if region_id is None or str(region_id) == _NO_REGION:
-        fields = (given.dag_id, given.run_id, given.task_id, map_index, None)
+        fields: tuple[Any, ...] = (given.dag_id, given.run_id, given.task_id, map_index, None)
     else:
         # In a region the host stores by the region's own index, and clears all of them as "all map indices".
         region_index = getattr(given, "region_index", None)

@@ -34,10 +34,11 @@ class FixedKeys:
         self.key_id = _derive("key id", self._data_key)[:8]
         self._made = count()
 
-    def new_value_key(self) -> ValueKey:
-        """Make the next key, and wrap it."""
+    def new_value_key(self, first_segment: bytes | memoryview) -> ValueKey:
+        """Make the next key and hedge, and wrap the key."""
         key = _derive("value key", self._data_key + next(self._made).to_bytes(8, "big"))
-        return ValueKey(self.key_id, aes_key_wrap(self._data_key, key), key)
+        hedge = _derive("hedge", next(self._made).to_bytes(8, "big") + first_segment)[:16]
+        return ValueKey(self.key_id, aes_key_wrap(self._data_key, key), key, hedge)
 
     def unwrap(self, key_id: bytes, wrapped_key: bytes) -> bytes:
         """Return the plain key, 32 bytes.
@@ -52,10 +53,6 @@ class FixedKeys:
             return aes_key_unwrap(self._data_key, wrapped_key)
         except (InvalidUnwrap, ValueError):
             raise IntegrityError(key_id=key_id.hex()) from None
-
-    def hedge(self, first_segment: bytes | memoryview) -> bytes:
-        """Return 16 bytes that differ from call to call."""
-        return _derive("hedge", next(self._made).to_bytes(8, "big") + first_segment)[:16]
 
 
 def layer_context(
