@@ -30,6 +30,7 @@ _SAMPLE_FROM_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
 _SAMPLE_LEVEL = 1
 _SHORT_BYTES, _SHORT_LEVEL = 2048, 1  # In so short a run the higher levels find nothing more, only later.
+_TINY_BYTES, _TINY_LEVEL = 512, -3  # A level that looks for repetition alone, in a tenth of the time.
 _MIN_LEVEL, _MAX_LEVEL = -7, 19
 
 
@@ -86,15 +87,18 @@ class Zstd(BytesLayer):
 
     def decode_whole(self, payload: Segment, context: LayerContext) -> bytes:
         """Return the plain bytes of a small payload; raises as `decode`."""
-        end = WORD_BYTES + int.from_bytes(payload[:WORD_BYTES], "big")
-        if end + WORD_BYTES == len(payload) <= _MAX_FRAME_BYTES and payload[end:] == END_WORD:
-            plain = _decompress(payload[WORD_BYTES:end], context.limits.max_ratio)
-            context.limits.check_value(len(plain))
-            return plain
-        return self._decode_runs(payload, context)
+        word = int.from_bytes(payload[:WORD_BYTES], "big")
+        end = WORD_BYTES + (word & ~_RAW_BIT)
+        if end + WORD_BYTES != len(payload) or payload[end:] != END_WORD:
+            return self._decode_runs(payload, context)
+        self._check_length(word)
+        body = payload[WORD_BYTES:end]
+        plain = bytes(body) if word & _RAW_BIT else _decompress(body, context.limits.max_ratio)
+        context.limits.check_value(len(plain))
+        return plain
 
     def _decode_runs(self, payload: Segment, context: LayerContext) -> bytes:
-        """Decode what is not one frame."""
+        """Decode what is not one run."""
         runs, end = parse_runs(payload, self.name, ~_RAW_BIT)
         if end != len(payload):
             raise IntegrityError(layer=self.name)
@@ -114,7 +118,7 @@ class Zstd(BytesLayer):
     def _run(self, plain: Segment, max_ratio: int) -> tuple[int, Segment]:
         """Return the word and the bytes of a run; raw unless the frame is smaller and may be read again."""
         size = len(plain)
-        if size < _SAMPLE_FROM_BYTES or _sample_pays(plain):
+        if _may_pay(plain):
             level = _SHORT_LEVEL if size <= _SHORT_BYTES and self.level > _SHORT_LEVEL else self.level
             frame = _contexts.compressors[level].compress(plain)
             if len(frame) < size <= max_ratio * len(frame):
@@ -164,8 +168,16 @@ def _gather(source: Payload) -> Payload:
         yield bytes(held)
 
 
-def _sample_pays(plain: Segment) -> bool:
-    """Tell whether the middle of a long segment shrinks to 1/1.1 or less, before all of it is compressed."""
+def _may_pay(plain: Segment) -> bool:
+    """Tell whether a run is worth compressing.
+
+    A tiny one is where something in it repeats: else its letters' frequencies would save some tens of bytes, for more
+    time than all else that is done to it. A long one is if its middle shrinks to 1/1.1 or less.
+    """
+    if len(plain) < _TINY_BYTES:
+        return len(_contexts.compressors[_TINY_LEVEL].compress(plain)) < len(plain)
+    if len(plain) < _SAMPLE_FROM_BYTES:
+        return True
     start = (len(plain) - _SAMPLE_BYTES) // 2
     sample = memoryview(plain)[start : start + _SAMPLE_BYTES]
     return len(_contexts.compressors[_SAMPLE_LEVEL].compress(sample)) * 11 <= _SAMPLE_BYTES * 10
