@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryStore"]
 
-_STRIPES: Final = 64
+_STRIPES: Final = tuple([f"{number:02x}" for number in range(64)])
 _FSYNC: Final = ("off", "file", "full")
 
 
@@ -173,7 +173,7 @@ class DirectoryStore(Store):
 
     def _lock(self, locator: str) -> int:
         # Every write takes it: an unconditional one must not fall between the check and the write of another.
-        return files.lock(f"{self._root}/.locks/{crc32(locator.encode()) % _STRIPES:02x}")
+        return files.lock(f"{self._root}/.locks/{_STRIPES[crc32(locator.encode()) % len(_STRIPES)]}")
 
     def _remove_empty_folders(self, path: str) -> None:
         folder = os.path.dirname(path)

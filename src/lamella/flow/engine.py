@@ -40,11 +40,13 @@ class Target(NamedTuple):
         place: Where the value rests.
         locator: The locator of its head.
         lead: What its payload begins with.
+        ref: Its ref, where the store keeps the object.
     """
 
     place: Place
     locator: str
     lead: bytes
+    ref: str
 
 
 class Source(NamedTuple):
@@ -82,7 +84,6 @@ class Engine:
         store: The store that today's stack writes to.
         scope_id: Gives a scope's id.
         place: Gives where an address rests.
-        target: Gives what a write in a codec to an address begins with.
         plan_of: Gives a manifest's plan.
     """
 
@@ -98,9 +99,8 @@ class Engine:
     store: Store = field(init=False)
     scope_id: Callable[[Scope], str] = field(init=False)
     place: Callable[[Address], Place] = field(init=False)
-    target: Callable[[int, Address], Target] = field(init=False)
     plan_of: Callable[[str], Plan] = field(init=False)
-    _known_ref: Callable[[Place, bytes], str] = field(init=False)
+    _known_target: Callable[[int, Address, bytes], Target] = field(init=False)
     _verified_ref: Callable[[str, int], Ref] = field(init=False)
     _known_source: Callable[[Ref], Source] = field(init=False)
 
@@ -114,12 +114,9 @@ class Engine:
         def place(address: Address) -> Place:
             return key_place(mac_id, self.scope_id(address.scope), address)
 
-        def target(codec: int, address: Address) -> Target:
+        def target(codec: int, address: Address, _ref_key_id: bytes) -> Target:
             rests_at = place(address)
-            return Target(rests_at, rests_at.head, pack_lead(codec, address))
-
-        def known_ref(place: Place, ref_key_id: bytes) -> str:
-            return format_ref(Ref(self.alias, self.plan.manifest, place), ref_key_id, mac_ref)
+            return Target(rests_at, rests_at.head, pack_lead(codec, address), self.ref(rests_at, None))
 
         def verified_ref(text: str, _epoch: int) -> Ref:
             return parse_ref(text, self.limits, mac_ref)
@@ -130,9 +127,8 @@ class Engine:
         made: dict[str, Callable[..., Any]] = {
             "scope_id": scope_hex,
             "place": place,
-            "target": target,
             "plan_of": plan_of,
-            "_known_ref": known_ref,
+            "_known_target": target,
             "_verified_ref": verified_ref,
             "_known_source": self._source,
         }
@@ -146,10 +142,12 @@ class Engine:
                 f"{self.limits.max_ref_chars}; raise it, or list fewer layers"
             )
 
+    def target(self, codec: int, address: Address) -> Target:
+        """Return what a write in a codec to an address begins with."""
+        return self._known_target(codec, address, self.keyring.ref_key_id)
+
     def ref(self, place: Place, body: bytes | None) -> str:
         """Return the ref of what rests at a place, or in `body`."""
-        if body is None:
-            return self._known_ref(place, self.keyring.ref_key_id)
         ref = Ref(self.alias, self.plan.manifest, place, body)
         return format_ref(ref, self.keyring.ref_key_id, self.keyring.mac_ref)
 

@@ -60,7 +60,7 @@ def write(engine: Engine, address: Address, codec: int, value: bytes | Payload, 
     except BaseException as error:
         encoding(target.locator).judge(error)
         raise
-    return engine.ref(target.place, body)
+    return target.ref if body is None else engine.ref(target.place, body)
 
 
 def _write_small(engine: Engine, target: Target, passage: Passage, payload: bytes) -> bytes | None:
