@@ -123,12 +123,17 @@ def _split(text: str, limits: Limits) -> tuple[str, bytes, str]:
 
 def _read(signed: str) -> Ref:
     match = _FIELDS.fullmatch(signed)
-    if match is None or match["kind"] not in KINDS:
-        raise MalformedRefError("the ref is genuine but breaks the grammar of refs; upgrade Lamella")
-    parse_manifest(match["manifest"])
-    body = None if match["body"] is None else _decode(match["body"])
-    place = Place(match["kind"], match["scope"], int(match["index"]), match["key"])
-    return Ref(match["alias"], match["manifest"], place, body)
+    if match is None:
+        raise _broken()
+    alias, manifest, kind, scope_id, index, key_id, body = match.groups()
+    if kind not in KINDS:
+        raise _broken()
+    parse_manifest(manifest)
+    return Ref(alias, manifest, Place(kind, scope_id, int(index), key_id), None if body is None else _decode(body))
+
+
+def _broken() -> MalformedRefError:
+    return MalformedRefError("the ref is genuine but breaks the grammar of refs; upgrade Lamella")
 
 
 def _encode(raw: bytes) -> str:
