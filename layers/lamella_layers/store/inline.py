@@ -5,31 +5,25 @@ Source: README.md in this folder, "inline".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar
 
-from lamella.errors import ConfigError, StoreError
-from lamella.protocols.store import Store
+from lamella.errors import ConfigError
+from lamella.protocols.store import InRefStore
 from lamella_layers.store.shared import check_options, place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from typing_extensions import Self
-
-    from lamella.protocols.layer import Segment
-    from lamella.protocols.store import Condition, Version
 
 __all__ = ["InlineStore"]
 
 
-class InlineStore(Store):
+class InlineStore(InRefStore):
     """Keeps nothing; its methods are there to refuse a caller that did not look at `in_ref`."""
 
     scheme: ClassVar[str] = "inline"
-    conditional_put: ClassVar[bool] = False
-    lists: ClassVar[bool] = False
-    streams: ClassVar[bool] = False
-    in_ref: ClassVar[bool] = True
+    refusal: ClassVar[str] = "the inline store keeps nothing: the object is in its ref; read it through the stack"
 
     @classmethod
     def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
@@ -38,27 +32,3 @@ class InlineStore(Store):
         if place(cls.scheme, url):
             raise ConfigError("an inline store has no path: write 'inline://'")
         return cls()
-
-    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
-        """Refuse."""
-        del source, if_version
-        _refuse(locator)
-
-    def get(self, locator: str) -> NoReturn:
-        """Refuse."""
-        _refuse(locator)
-
-    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
-        """Refuse."""
-        del if_version
-        _refuse(locator)
-
-    def list(self, prefix: str) -> NoReturn:
-        """Refuse."""
-        _refuse(prefix)
-
-
-def _refuse(locator: str) -> NoReturn:
-    raise StoreError(
-        "the inline store keeps nothing: the object is in its ref; read it through the stack", locator=locator
-    )

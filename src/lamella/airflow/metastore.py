@@ -8,7 +8,7 @@ Source: docs/airflow.md, "Which side" and "Rows that bypass the backend".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.state.metastore import MetastoreBackend
 
@@ -26,16 +26,12 @@ from lamella.scope import Address
 from lamella.state.layered import LayeredStateBackend
 from lamella.state.scopes import owner_of
 from lamella.state.thread import in_thread
-from lamella.state.values import get_text, put_text
-from lamella.wire.ref import PREFIX
+from lamella.state.values import QUOTED_REF, get_text, put_text
 
 if TYPE_CHECKING:
     from lamella.stack import Stack
 
 __all__ = ["LamellaMetastoreBackend"]
-
-_SEALED: Final = f'"{PREFIX}'
-"""What the text of a sealed row begins with."""
 
 
 class LamellaMetastoreBackend(MetastoreBackend):  # type: ignore[misc]  # The host's base class is untyped here.
@@ -127,7 +123,7 @@ class LamellaMetastoreBackend(MetastoreBackend):  # type: ignore[misc]  # The ho
         address = Address(owner_of(scope).scope, key)
         facts = {"kind": address.scope.kind, "scope": address.scope, "key": key}
         try:
-            if text.startswith(_SEALED):
+            if text.startswith(QUOTED_REF):
                 return get_text(self.stack, address, text[1:-1])
             self._admit_plaintext()
         except (RefError, KeyVersionNotFoundError, IntegrityError) as error:

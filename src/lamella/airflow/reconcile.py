@@ -36,7 +36,7 @@ from lamella.state.reconcile.compare import Comparison, reconcile
 from lamella.state.reconcile.report import BYPASSED, FALLBACK, FOREIGN, IN_ROW
 from lamella.state.reconcile.rows import Row
 from lamella.state.scopes import TaskScope, owner_of
-from lamella.state.values import get_text
+from lamella.state.values import QUOTED_REF, get_text
 from lamella.wire.ref import PREFIX
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
 
 __all__ = ["AirflowRows", "run"]
 
-_SEALED: Final = f'"{PREFIX}'
 _ENVELOPED: Final = enveloped(PREFIX).partition(PREFIX)[0] + PREFIX
 _NO_REGION: Final = UUID(int=0)
 _PAGE_ROWS: Final = 256
@@ -149,8 +148,8 @@ class AirflowRows:
 
     def _row(self, token: str, addresses: tuple[Address, ...], own: Address, text: str) -> Row:
         if len(text) == _MAX_CHARS:
-            return Row(token, addresses, None, IN_ROW if text.startswith((_SEALED, _ENVELOPED)) else BYPASSED)
-        is_sealed = text.startswith(_SEALED)
+            return Row(token, addresses, None, IN_ROW if text.startswith((QUOTED_REF, _ENVELOPED)) else BYPASSED)
+        is_sealed = text.startswith(QUOTED_REF)
         if is_sealed:
             try:
                 text = get_text(self._metastore, own, text[1:-1])

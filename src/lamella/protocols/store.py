@@ -22,7 +22,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, NewType, Union
+from typing import TYPE_CHECKING, ClassVar, Final, NewType, NoReturn, Union
+
+from lamella.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["ABSENT", "Absent", "Condition", "Store", "StoredObject", "Version"]
+__all__ = ["ABSENT", "Absent", "Condition", "InRefStore", "Store", "StoredObject", "Version"]
 
 Version = NewType("Version", str)
 """What tells two writes of one object apart."""
@@ -135,3 +137,38 @@ class Store(ABC):
 
     def close(self) -> None:  # noqa: B027 - a store that keeps nothing open has nothing to close
         """Give back what is open; a later call opens it again."""
+
+
+class InRefStore(Store):
+    """A store that keeps nothing: the object travels inside its ref, and every method refuses a caller.
+
+    Attributes:
+        refusal: What the caller is told: where the object is, and how to reach it.
+    """
+
+    conditional_put: ClassVar[bool] = False
+    lists: ClassVar[bool] = False
+    streams: ClassVar[bool] = False
+    in_ref: ClassVar[bool] = True
+    refusal: ClassVar[str]
+
+    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
+        """Refuse."""
+        del source, if_version
+        self._refuse(locator)
+
+    def get(self, locator: str) -> NoReturn:
+        """Refuse."""
+        self._refuse(locator)
+
+    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
+        """Refuse."""
+        del if_version
+        self._refuse(locator)
+
+    def list(self, prefix: str) -> NoReturn:
+        """Refuse."""
+        self._refuse(prefix)
+
+    def _refuse(self, locator: str) -> NoReturn:
+        raise StoreError(self.refusal, locator=locator)

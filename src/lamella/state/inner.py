@@ -19,7 +19,7 @@ from lamella.config import build_stack, load_config
 from lamella.errors import ConfigError, LimitExceededError, StoreError
 from lamella.flow.edge import storing
 from lamella.flow.write import write
-from lamella.protocols.store import Store, Version
+from lamella.protocols.store import InRefStore, Version
 from lamella.registry import installed_registry
 from lamella.scope import Address, TaskScope
 from lamella.state.loading import BY_SCOPE, has_methods, load_backend, refuse_no_backend
@@ -40,46 +40,24 @@ if TYPE_CHECKING:
 __all__ = ["BackendStore", "armoured", "open_state_stack", "unarmoured"]
 
 _OPTIONAL: Final = frozenset({"session", "expires_at"})
+_REFUSAL: Final = "a wrapped backend is reached through lamella.state.LayeredStateBackend, not through its stack"
 
 
-class _NoPlace(Store):
-    """A store that keeps nothing."""
+class _Catch(InRefStore):
+    """Catches the object that a thread puts: to the flow a store like others."""
 
     scheme: ClassVar[str] = "backend"
-    conditional_put: ClassVar[bool] = False
-    lists: ClassVar[bool] = False
-    streams: ClassVar[bool] = False
-
-    @classmethod
-    def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
-        """Refuse: only a wrapped backend has a URL."""
-        del options
-        _refuse(url)
-
-    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
-        """Refuse."""
-        del source, if_version
-        _refuse(locator)
-
-    def get(self, locator: str) -> NoReturn:
-        """Refuse."""
-        _refuse(locator)
-
-    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
-        """Refuse."""
-        del if_version
-        _refuse(locator)
-
-    def list(self, prefix: str) -> NoReturn:
-        """Refuse."""
-        _refuse(prefix)
-
-
-class _Catch(_NoPlace):
-    """Catches the object that a thread puts."""
+    in_ref: ClassVar[bool] = False
+    refusal: ClassVar[str] = _REFUSAL
 
     def __init__(self) -> None:
         self.caught = local()
+
+    @classmethod
+    def from_url(cls, url: str, options: Mapping[str, str]) -> NoReturn:
+        """Refuse: only a wrapped backend has a URL."""
+        del options
+        raise StoreError(cls.refusal, locator=url)
 
     def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
         """Keep the object for the thread that puts it."""
@@ -88,7 +66,7 @@ class _Catch(_NoPlace):
         return Version("")
 
 
-class BackendStore(_NoPlace):
+class BackendStore(InRefStore):
     """A foreign backend in the place of a stack's store; its ref is the body of ours.
 
     Attributes:
@@ -96,7 +74,8 @@ class BackendStore(_NoPlace):
         by_scope: Its hooks get scopes, as Airflow 3.3 calls them.
     """
 
-    in_ref: ClassVar[bool] = True
+    scheme: ClassVar[str] = "backend"
+    refusal: ClassVar[str] = _REFUSAL
 
     def __init__(self, inner: Any, label: str = "the backend to wrap") -> None:  # noqa: ANN401 - any class
         """Take a backend.
@@ -236,9 +215,3 @@ def _taken(method: Callable[..., object], options: Mapping[str, object]) -> dict
     parameters = signature(method).parameters
     takes_all = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
     return {name: value for name, value in given.items() if takes_all or name in parameters or name not in _OPTIONAL}
-
-
-def _refuse(place: str) -> NoReturn:
-    raise StoreError(
-        "a wrapped backend is reached through lamella.state.LayeredStateBackend, not through its stack", locator=place
-    )

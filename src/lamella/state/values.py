@@ -6,7 +6,7 @@ Source: docs/state.md, "Values and texts".
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lamella.errors import ConfigError, IntegrityError, InvalidValueError, ObjectNotFoundError, RefMismatchError
 from lamella.flow.engine import Source
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from lamella.wire.lead import Lead
 
 __all__ = [
+    "QUOTED_REF",
     "find_text",
     "get_text",
     "is_ref",
@@ -40,6 +41,9 @@ __all__ = [
     "read_by_ref",
     "read_stored",
 ]
+
+QUOTED_REF: Final = f'"{PREFIX}'
+"""What a ref begins with where it is kept as a JSON document."""
 
 
 def keep_value(stack: Stack, owner: Owner, key: str, value: Any) -> str:  # noqa: ANN401 - any JSON document
