@@ -132,7 +132,7 @@ def test_seal_that_sets_no_facts_stores_no_value(plugins, value, layers):
 
 
 def test_layer_that_binds_without_strength_is_named(plugins):
-    with pytest.raises(LamellaError, match="the layer at position 1 seals, but has no strength"):
+    with pytest.raises(LamellaError, match="the layer at position 1 seals, but it has no strength"):
         plugins(Same(), Undeclared()).put(ADDRESS, 1)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random  # noqa: TID251 - seeded, so that every run tries the same letters
 import struct
 import subprocess
 import sys
 import threading
+from itertools import pairwise
 
 import pytest
 import zstandard
@@ -89,6 +91,15 @@ def test_payload_that_does_not_shrink_stays_raw(size):
 def test_long_raw_segment_is_handed_on_uncopied():
     plain = os.urandom(SEGMENT_BYTES)
     assert any(segment is plain for segment in encoded(plain))
+
+
+@pytest.mark.parametrize("size", [150, 300, 500])
+def test_length_of_a_short_run_hardly_depends_on_one_more_letter_guessed_right(size):
+    draw = random.Random(size)
+    secret = bytes(draw.choices(b"0123456789abcdef", k=40))
+    noise = bytes(draw.choices(b"0123456789abcdef", k=size))
+    lengths = [len(b"".join(encoded((secret + noise)[: size - right] + secret[:right]))) for right in range(41)]
+    assert max(abs(one - other) for one, other in pairwise(lengths)) <= 8
 
 
 def test_sample_decides_before_a_long_segment_is_compressed(monkeypatch):

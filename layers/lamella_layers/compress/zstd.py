@@ -1,4 +1,4 @@
-"""The zstd layer: each segment becomes one frame of a declared size, or stays raw where that is smaller.
+"""The zstd layer: each segment becomes one frame of a declared size, or stays raw where no frame was smaller.
 
 Source: README.md in this folder, "zstd version 1"; RFC 8878.
 """
@@ -29,9 +29,12 @@ _DESCRIPTOR_AT, _SINGLE_SEGMENT = 4, 0x20
 _SAMPLE_FROM_BYTES = 256 * 1024
 _SAMPLE_BYTES = 64 * 1024
 _SAMPLE_LEVEL = 1
-_SHORT_BYTES, _SHORT_LEVEL = 2048, 1  # In so short a run the higher levels find nothing more, only later.
-_TINY_BYTES, _TINY_LEVEL = 512, -3  # A level that looks for repetition alone, in a tenth of the time.
 _MIN_LEVEL, _MAX_LEVEL = -7, 19
+_SHORT_BYTES, _SHORT_LEVEL = 2048, 1  # In so short a run the higher levels find nothing more, only later.
+_TINY_BYTES, _TINY_LEVEL = (
+    511,
+    -3,
+)  # Repetition alone, in a tenth of the time that coding the letters' frequencies takes.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +121,10 @@ class Zstd(BytesLayer):
     def _run(self, plain: Segment, max_ratio: int) -> tuple[int, Segment]:
         """Return the word and the bytes of a run; raw unless the frame is smaller and may be read again."""
         size = len(plain)
-        if _may_pay(plain):
-            level = _SHORT_LEVEL if size <= _SHORT_BYTES and self.level > _SHORT_LEVEL else self.level
-            frame = _contexts.compressors[level].compress(plain)
+        if size < _SAMPLE_FROM_BYTES or _sample_pays(plain):
+            # By the size alone: what depends on the content, such as whether to try at all, would show in the length.
+            highest = _TINY_LEVEL if size <= _TINY_BYTES else _SHORT_LEVEL if size <= _SHORT_BYTES else _MAX_LEVEL
+            frame = _contexts.compressors[min(self.level, highest)].compress(plain)
             if len(frame) < size <= max_ratio * len(frame):
                 return len(frame), frame
         return _RAW_BIT | size, plain
@@ -168,16 +172,8 @@ def _gather(source: Payload) -> Payload:
         yield bytes(held)
 
 
-def _may_pay(plain: Segment) -> bool:
-    """Tell whether a run is worth compressing.
-
-    A tiny one is where something in it repeats: else its letters' frequencies would save some tens of bytes, for more
-    time than all else that is done to it. A long one is if its middle shrinks to 1/1.1 or less.
-    """
-    if len(plain) < _TINY_BYTES:
-        return len(_contexts.compressors[_TINY_LEVEL].compress(plain)) < len(plain)
-    if len(plain) < _SAMPLE_FROM_BYTES:
-        return True
+def _sample_pays(plain: Segment) -> bool:
+    """Tell whether the middle of a long segment shrinks to 1/1.1 or less, before all of it is compressed."""
     start = (len(plain) - _SAMPLE_BYTES) // 2
     sample = memoryview(plain)[start : start + _SAMPLE_BYTES]
     return len(_contexts.compressors[_SAMPLE_LEVEL].compress(sample)) * 11 <= _SAMPLE_BYTES * 10

@@ -125,9 +125,8 @@ def stay_inside(root: str, locator: str) -> None:
 def version(status: os.stat_result, start: bytes) -> Version:
     """Tell two writes of one object apart by what an open file shows.
 
-    Two writers at once have two inodes, and one after the other two times. The digest of the first 4096 bytes is for
-    shorter objects, whose times are the kernel's, and for file systems that keep whole seconds: the bytes of a sealed
-    object begin with random ones.
+    Two writers at once have two inodes; one after the other, two times, as far as the file system tells them apart. The
+    digest tells apart what is shorter than 4096 bytes, and sealed objects of any length: they begin with random bytes.
     """
     digest = sha256(start[:HEAD_BYTES]).digest()
     return Version(_VERSION.pack(status.st_ino, status.st_mtime_ns, status.st_size, digest).hex())

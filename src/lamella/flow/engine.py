@@ -102,7 +102,7 @@ class Engine:
     plan_of: Callable[[str], Plan] = field(init=False)
     _known_target: Callable[[int, Address, bytes], Target] = field(init=False)
     _verified_ref: Callable[[str, int], Ref] = field(init=False)
-    _known_source: Callable[[Ref], Source] = field(init=False)
+    _known_source: Callable[[Ref], tuple[Source, Plan]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Cache what depends on an address, a manifest or a ref's text alone."""
@@ -114,9 +114,10 @@ class Engine:
         def place(address: Address) -> Place:
             return key_place(mac_id, self.scope_id(address.scope), address)
 
-        def target(codec: int, address: Address, _ref_key_id: bytes) -> Target:
+        def target(codec: int, address: Address, ref_key_id: bytes) -> Target:
             rests_at = place(address)
-            return Target(rests_at, rests_at.head, pack_lead(codec, address), self.ref(rests_at, None))
+            ref = format_ref(Ref(self.alias, self.plan.manifest, rests_at), ref_key_id, mac_ref)
+            return Target(rests_at, rests_at.head, pack_lead(codec, address), ref)
 
         def verified_ref(text: str, _epoch: int) -> Ref:
             return parse_ref(text, self.limits, mac_ref)
@@ -175,19 +176,18 @@ class Engine:
         Raises:
             ManifestRefusedError: The policy, the installed layers or the configured stores do not admit it.
         """
-        source = self._known_source(ref) if ref.body is None else self._source(ref)
-        if source.plan is not None:
-            self.require(source.plan.strongest)
+        source, plan = self._known_source(ref) if ref.body is None else self._source(ref)
+        self.require(plan.strongest)
         return source
 
-    def _source(self, ref: Ref) -> Source:
+    def _source(self, ref: Ref) -> tuple[Source, Plan]:
         plan, store = self.plan_of(ref.manifest), self.named_store(ref.alias)
         if store.in_ref != (ref.body is not None):
             raise ManifestRefusedError(
                 f"the ref and the store {ref.alias!r} disagree on whether the ref holds the object; "
                 "the alias names another kind of store than when it was written"
             )
-        return Source(store, ref.place, ref.place.head, ref, plan)
+        return Source(store, ref.place, ref.place.head, ref, plan), plan
 
     def passage(self, plan: Plan, place: Place, facts: tuple[FactBlock, ...] | None = None) -> Passage:
         """Start one value's way through a plan; `facts` are those of the object's header on a read."""

@@ -111,4 +111,6 @@ def plan_manifest(text: str, registry: Registry, keys: ValueKeys, limits: Limits
 
 def _bind_nothing(facts: FactBlock) -> bytes:
     """Stand in for the binding of a layer that does not seal, and of a part that is not labelled yet."""
-    raise LamellaError(f"the layer at position {facts.position} seals, but has no strength; report it to its authors")
+    raise LamellaError(
+        f"the layer at position {facts.position} seals, but it has no strength, or its part no label; report it"
+    )

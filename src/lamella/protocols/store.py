@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["ABSENT", "Absent", "Condition", "InRefStore", "Store", "StoredObject", "Version"]
 
 Version = NewType("Version", str)
-"""What tells two writes of one object apart."""
+"""What tells two writes of one object apart, as long as their bytes differ."""
 
 
 class Absent:

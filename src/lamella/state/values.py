@@ -169,8 +169,9 @@ def read_by_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - an
     ref = engine.verify(text)
     if ref.place.kind != kind:
         raise RefMismatchError(f"the ref is genuine but of kind {ref.place.kind!r}; look for a row that was copied")
-    if ref.body is not None and isinstance(store := engine.source(ref).store, BackendStore):
-        held = store.fetch(kind, ref.body.decode(), ref.place.head)
+    source = engine.source(ref)
+    if ref.body is not None and isinstance(source.store, BackendStore):
+        held = source.store.fetch(kind, ref.body.decode(), ref.place.head)
         if held is None:
             raise ObjectNotFoundError(
                 "the wrapped backend holds nothing behind its ref: it was deleted, expired or never written",
@@ -179,14 +180,14 @@ def read_by_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - an
         body = unarmoured(held)
         if body is None:
             raise IntegrityError(locator=ref.place.head)
-        ref = ref._replace(body=body)
+        source = source._replace(ref=ref._replace(body=body))
 
     def load(lead: Lead, value: Payload) -> Any:  # noqa: ANN401 - any JSON document
         if lead.codec != CODEC_JSON:
             raise InvalidValueError("a text replaced the value since this ref was made; read it with `get`")
         return load_json(gather(value, engine.limits))
 
-    return read_ref(engine, ref, load, whole=True)
+    return read(engine, source, load, whole=True)
 
 
 def _text(engine: Engine, store: Store, address: Address) -> str | None:
