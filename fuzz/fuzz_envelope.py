@@ -16,7 +16,7 @@ def one_input(data: bytes) -> None:
         same(streamed, REFUSED, "a header is read off a stream that is none")
         return
     header, end = unpacked
-    same(pack_header(header), data[:end], "a header has two spellings")
+    same(pack_header(*header), data[:end], "a header has two spellings")
     same((streamed[0], b"".join(streamed[1])), (header, data[end:]), "a header is another one on a stream")
 
 

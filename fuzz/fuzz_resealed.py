@@ -21,7 +21,7 @@ from lamella.flow.passage import encode_whole
 from lamella.testing.payloads import cut
 from lamella.wire.binding import PART_HEAD, PART_WHOLE, part_label
 from lamella.wire.codec import CODEC_JSON, load_json
-from lamella.wire.envelope import HEAD, WHOLE, Header, pack_header, unpack_header
+from lamella.wire.envelope import HEAD, WHOLE, pack_header, unpack_header
 from lamella.wire.head import HeadRecord, pack_head
 from lamella.wire.lead import pack_lead
 
@@ -71,7 +71,7 @@ def one_input(data: bytes) -> None:
     else:
         passage.label(PART_WHOLE)
         body = bytes(encode_whole(passage.after, entered))
-    STORE.serve(pack_header(Header(shape, manifest, facts)) + body, parts, cut_bytes=_CUTS[depth >> 6])
+    STORE.serve(pack_header(shape, manifest, facts) + body, parts, cut_bytes=_CUTS[depth >> 6])
     _read(payload, sealed=bool(facts), honest=not depth & 0x3F and not (record and parts))
 
 

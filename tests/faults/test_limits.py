@@ -75,7 +75,7 @@ for manifest, order in layers.items():
         if manifest.endswith("padme.1"):
             payload = layer("padme")().encode_whole(bomb[: 2**20], None)
         for shape, body in ((WHOLE, payload), (HEAD, payload), (HEAD, head)):
-            stack.engine.store.put(locator, (pack_header(Header(shape, manifest)), body))
+            stack.engine.store.put(locator, (pack_header(shape, manifest), body))
             for read in (lambda: stack.get_at(address), lambda: stack.get_into(ref, io.BytesIO())):
                 ref = stack.engine.ref(stack.engine.place(address), None)
                 try:

@@ -124,19 +124,19 @@ def test_ref(data, ref):
 @THOROUGH
 @given(st.data(), HEADERS, st.binary(max_size=20))
 def test_envelope_header(data, header, payload):
-    packed = pack_header(header)
+    packed = pack_header(*header)
     assert unpack_header(packed + payload) == (header, len(packed))
     other = data.draw(damaged(packed + payload))
     try:
         read, end = unpack_header(other)
     except (IntegrityError, RefError):
         return
-    assert pack_header(read) == other[:end]
+    assert pack_header(*read) == other[:end]
 
 
 @given(HEADERS, st.binary(max_size=9000), st.integers(1, 5000))
 def test_envelope_header_is_read_off_a_stream_however_it_is_cut(header, payload, cut_bytes):
-    whole = pack_header(header) + payload
+    whole = pack_header(*header) + payload
     read, rest = read_header(iter([whole[start : start + cut_bytes] for start in range(0, len(whole), cut_bytes)]))
     assert (read, b"".join(rest)) == (header, payload)
 
@@ -253,7 +253,7 @@ def test_entry_that_has_no_text_is_refused_when_it_is_written():
 
 
 def test_header_that_claims_more_than_it_may_is_refused():
-    packed = bytearray(pack_header(Header(0, "-")))
+    packed = bytearray(pack_header(0, "-"))
     packed[5:7] = (4097).to_bytes(2, "big")
     with pytest.raises(IntegrityError):
         unpack_header(bytes(packed) + bytes(5000))

@@ -15,7 +15,7 @@ from lamella.registry import installed_registry
 from lamella.scope import Address, TaskScope
 from lamella.stack import Stack
 from lamella.testing.payloads import noise
-from lamella.wire.envelope import HEAD, Header, pack_header
+from lamella.wire.envelope import HEAD, pack_header
 from lamella_layers.chunk.fixed import Chunk
 from lamella_layers.encrypt.cobblestone256 import Cobblestone256
 from lamella_layers.store.memory import MemoryStore
@@ -208,7 +208,7 @@ def test_entry_that_breaks_the_grammar_is_refused_when_the_stack_is_built(keyrin
 def test_head_record_longer_than_any_is_damage(plugins):
     stack = plugins(Chunk(part_bytes=2**16))
     head = stack.engine.place(ADDRESS).head
-    stack.engine.store.put(head, (pack_header(Header(HEAD, "chunk.1")), bytes(70_000)))
+    stack.engine.store.put(head, (pack_header(HEAD, "chunk.1"), bytes(70_000)))
     with pytest.raises(IntegrityError):
         stack.get_at(ADDRESS)
     stack.put_stream(ADDRESS, [noise(150_000)])
@@ -218,7 +218,7 @@ def test_head_record_longer_than_any_is_damage(plugins):
 
 def test_head_of_a_stack_that_does_not_split_is_damage(plugins):
     stack = plugins(Same())
-    stack.engine.store.put(stack.engine.place(ADDRESS).head, (pack_header(Header(HEAD, "same.1")), b"..."))
+    stack.engine.store.put(stack.engine.place(ADDRESS).head, (pack_header(HEAD, "same.1"), b"..."))
     with pytest.raises(IntegrityError):
         stack.get_at(ADDRESS)
 
@@ -227,7 +227,7 @@ def test_facts_for_another_layer_than_the_seal_are_damage(plugins):
     stack = plugins(Same(), Cobblestone256(), policy=Policy())
     facts = FactBlock(0, 1, 0, 0, bytes(8), bytes(40), bytes(16), 0)
     for each in ((), (facts,), (facts, facts._replace(position=1))):
-        packed = pack_header(Header(0, stack.engine.plan.manifest, each))
+        packed = pack_header(0, stack.engine.plan.manifest, each)
         stack.engine.store.put(stack.engine.place(ADDRESS).head, (packed, b"..."))
         with pytest.raises(IntegrityError):
             stack.get_at(ADDRESS)

@@ -9,7 +9,7 @@ import pytest
 from lamella.errors import ConfigError, DuplicatePluginError, UnknownPluginError
 from lamella.registry import Registry, installed_registry
 from lamella.scope import Address, TaskScope
-from lamella.wire.envelope import Header, pack_header
+from lamella.wire.envelope import pack_header
 from lamella_layers.compress.zstd import Zstd
 from lamella_layers.pad.padme import Padme
 
@@ -87,6 +87,6 @@ def test_object_of_a_plugin_that_cannot_be_imported_is_not_damage(build):
     broken = Registry(layers={**registry.layers, "missing": _point("missing", "no_such_module:Layer")})
     stack = build("zstd", registry=broken)
     address = Address(TaskScope("dag", "run", "task"), "key")
-    stack.engine.store.put(stack.engine.place(address).head, (pack_header(Header(0, "missing.1")), b"..."))
+    stack.engine.store.put(stack.engine.place(address).head, (pack_header(0, "missing.1"), b"..."))
     with pytest.raises(ConfigError, match="cannot be imported"):
         stack.get_at(address)

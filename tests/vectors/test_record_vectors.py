@@ -48,7 +48,7 @@ def test_accepted_envelope_says_what_the_vector_says_and_has_one_spelling(accept
     facts = tuple(map(_facts, accept_envelope["facts"]))
     assert header == Header(accept_envelope["shape"], accept_envelope["manifest"], facts)
     assert raw[end:].hex() == accept_envelope["payload"]
-    assert pack_header(header) + raw[end:] == raw
+    assert pack_header(*header) + raw[end:] == raw
 
 
 def test_accepted_envelope_is_read_from_any_segments(accept_envelope):

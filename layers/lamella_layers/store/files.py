@@ -78,7 +78,10 @@ def create(path: str, flags: int) -> int:
 
 def lock(path: str) -> int:
     """Take the exclusive lock of a file, waiting for it; threads and forked processes exclude each other."""
-    descriptor = create(path, os.O_RDWR)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        descriptor = create(path, os.O_RDWR)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except BaseException:
@@ -239,9 +242,8 @@ def sync_folder(folder: str) -> None:
 
 def _make_folder(path: str) -> None:
     try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        return
+        with suppress(FileExistsError):
+            os.mkdir(path, 0o700)
     except FileNotFoundError:
         _make_folder(os.path.dirname(path))
         with suppress(FileExistsError):

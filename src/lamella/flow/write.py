@@ -17,7 +17,7 @@ from lamella.flow.erase import remove_generation
 from lamella.flow.passage import encode, encode_whole
 from lamella.limits import SEGMENT_BYTES
 from lamella.wire.binding import PART_HEAD, PART_WHOLE, part_label
-from lamella.wire.envelope import HEAD, WHOLE, Header, pack_header
+from lamella.wire.envelope import HEAD, WHOLE, pack_header
 from lamella.wire.head import HeadRecord, pack_head
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _write_small(engine: Engine, target: Target, passage: Passage, payload: byte
         if passage.after:
             passage.label(PART_WHOLE)
             encoded = encode_whole(passage.after, encoded)
-    header = pack_header(Header(WHOLE, engine.plan.manifest, passage.known_facts()))
+    header = pack_header(WHOLE, engine.plan.manifest, passage.known_facts())
     return _put_whole(engine, target, iter((b"".join((header, encoded)),)))
 
 
@@ -125,7 +125,7 @@ def _envelope(shape: int, manifest: str, passage: Passage, payload: Payload) -> 
     lead: list[Segment] = []
     while not passage.sealed and (segment := next(payload, None)) is not None:
         lead.append(segment)
-    yield pack_header(Header(shape, manifest, passage.known_facts()))
+    yield pack_header(shape, manifest, passage.known_facts())
     yield from lead
     yield from payload
 

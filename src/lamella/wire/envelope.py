@@ -81,9 +81,8 @@ class Header(NamedTuple):
     facts: tuple[FactBlock, ...] = ()
 
 
-def pack_header(header: Header) -> bytes:
-    """Return the leading bytes of an object, up to its payload."""
-    shape, manifest, facts = header
+def pack_header(shape: int, manifest: str, facts: tuple[FactBlock, ...] = ()) -> bytes:
+    """Return the leading bytes of an object, up to its payload: the header of these three."""
     return b"".join((_before_facts(shape, manifest, len(facts)), *[_FACT_BLOCK.pack(*each) for each in facts]))
 
 
