@@ -10,6 +10,7 @@ from lamella.errors import ConfigError, ManifestRefusedError, RefMismatchError
 from lamella.flow.passage import Passage
 from lamella.flow.plan import plan_manifest
 from lamella.policy import admit
+from lamella.scope import Address
 from lamella.wire.lead import pack_lead
 from lamella.wire.locator import Place, key_place, scope_id
 from lamella.wire.ref import Ref, format_ref, parse_ref
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from lamella.protocols.layer import FactBlock
     from lamella.protocols.store import Store
     from lamella.registry import Registry
-    from lamella.scope import Address, Scope
+    from lamella.scope import Scope
 
 __all__ = ["Engine", "Source", "Target"]
 
@@ -100,7 +101,7 @@ class Engine:
     scope_id: Callable[[Scope], str] = field(init=False)
     place: Callable[[Address], Place] = field(init=False)
     plan_of: Callable[[str], Plan] = field(init=False)
-    _known_target: Callable[[int, Address, bytes], Target] = field(init=False)
+    _known_target: Callable[[int, Scope, str, bytes], Target] = field(init=False)
     _verified_ref: Callable[[str, int], Ref] = field(init=False)
     _known_source: Callable[[Ref], tuple[Source, Plan]] = field(init=False)
 
@@ -114,7 +115,8 @@ class Engine:
         def place(address: Address) -> Place:
             return key_place(mac_id, self.scope_id(address.scope), address)
 
-        def target(codec: int, address: Address, ref_key_id: bytes) -> Target:
+        def target(codec: int, scope: Scope, key: str, ref_key_id: bytes) -> Target:
+            address = Address(scope, key)
             rests_at = place(address)
             ref = format_ref(Ref(self.alias, self.plan.manifest, rests_at), ref_key_id, mac_ref)
             return Target(rests_at, rests_at.head, pack_lead(codec, address), ref)
@@ -145,7 +147,7 @@ class Engine:
 
     def target(self, codec: int, address: Address) -> Target:
         """Return what a write in a codec to an address begins with."""
-        return self._known_target(codec, address, self.keyring.ref_key_id)
+        return self._known_target(codec, address.scope, address.key, self.keyring.ref_key_id)
 
     def ref(self, place: Place, body: bytes | None) -> str:
         """Return the ref of what rests at a place, or in `body`."""

@@ -229,8 +229,8 @@ def _hedge(primary: DataKey, random: bytes, first_segment: bytes | memoryview) -
     taken = first_segment[:_HEDGED_SEGMENT_BYTES]
     clock, count, size = time.time_ns() % 2**64, next(_hedge_counter), len(first_segment)
     mac = primary.hedge_mac.copy()
-    mac.update(_HEDGE_FIELDS.pack(16, random, 8, os.getpid(), 8, clock, 8, count, 8, size, len(taken)))
-    mac.update(taken)
+    fields = _HEDGE_FIELDS.pack(16, random, 8, os.getpid(), 8, clock, 8, count, 8, size, len(taken))
+    mac.update(fields + taken)
     return mac.finalize()[:_HEDGE_BYTES]
 
 

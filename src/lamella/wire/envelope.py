@@ -28,7 +28,7 @@ Source: docs/format.md, "Envelope".
 from __future__ import annotations
 
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import chain, pairwise, starmap
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -83,7 +83,7 @@ class Header(NamedTuple):
 
 def pack_header(shape: int, manifest: str, facts: tuple[FactBlock, ...] = ()) -> bytes:
     """Return the leading bytes of an object, up to its payload: the header of these three."""
-    return b"".join((_before_facts(shape, manifest, len(facts)), *[_FACT_BLOCK.pack(*each) for each in facts]))
+    return b"".join((_before_facts(shape, manifest, len(facts)), *starmap(_FACT_BLOCK.pack, facts)))
 
 
 @lru_cache(maxsize=256)
