@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from measure import Case, Label, Samples, differences, interleave, spread
 from rows import Goal, Row, row_of_times
+from startup import INHERITED
 
 from lamella.keys.document import pack
 from lamella.keys.edit import keygen
@@ -83,6 +84,6 @@ def _run(arguments: list[str], folder: Path) -> bytes:
         "AIRFLOW__LAMELLA__CHAIN": f"zstd | padme | cobblestone256 | chunk | directory://{folder}/start?fsync=off",
         "PYTHONPATH": str(Path(__file__).parent),
     }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "LAMELLA"))}
+    inherited = {name: value for name, value in INHERITED.items() if not name.startswith(("AIRFLOW", "LAMELLA"))}
     command = [str(_PYTHON), *arguments]
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, env={**inherited, **settings}).stdout  # noqa: S603 - the programs above

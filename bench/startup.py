@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
     from effort import Effort
 
-__all__ = ["start_up"]
+__all__ = ["INHERITED", "start_up"]
+
+INHERITED = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""What a measured process inherits: the warm-up leaves compiled modules for it, as an installation does."""
 
 _BARE = "pass"
 
@@ -55,7 +59,8 @@ def start_up(effort: Effort, folder: Path) -> list[Row]:
 
 
 def _start(program: str, folder: Path) -> None:
-    subprocess.run([sys.executable, "-c", program, str(folder)], check=True)  # noqa: S603 - the programs above
+    command = [sys.executable, "-c", program, str(folder)]
+    subprocess.run(command, check=True, env=INHERITED)  # noqa: S603 - the programs above
 
 
 def _row(who: str, seconds: list[float], goals: tuple[Goal, ...] = ()) -> Row:
