@@ -14,7 +14,7 @@ from lamella.errors import ConfigError, ManifestRefusedError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Accept", "Policy", "admit", "hold_floor", "require_fips"]
+__all__ = ["Accept", "Policy", "admit", "hold_floor", "require_fips", "today"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,14 +77,18 @@ def admit(strongest: int, required: int, policy: Policy) -> None:
     """
     if strongest >= required:
         return
-    today = dt.datetime.now(dt.timezone.utc).date()
-    if any(strongest >= accept.strength and today <= accept.until for accept in policy.accept):
+    if any(strongest >= accept.strength and today() <= accept.until for accept in policy.accept):
         return
     what = "is not sealed" if strongest == 0 else f"is sealed with strength {strongest}"
     raise ManifestRefusedError(
         f"the object {what}, today's stack requires {required}; if that is meant, accept it for a while: "
         f'policy.accept = [{{ strength = {strongest}, until = "YYYY-MM-DD" }}]'
     )
+
+
+def today() -> dt.date:
+    """Return the day, in UTC, on which a dated permission holds or is over."""
+    return dt.datetime.now(dt.timezone.utc).date()
 
 
 def hold_floor(ref_strengths: Sequence[int], object_strengths: Sequence[int]) -> None:

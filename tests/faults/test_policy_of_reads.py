@@ -30,8 +30,13 @@ from lamella_layers.store.memory import MemoryStore
 
 ORDER = "zstd | padme | cobblestone256 | chunk"
 ADDRESS = Address(TaskScope("dag", "run", "task"), "key")
-TODAY = dt.datetime.now(dt.timezone.utc).date()
+TODAY = dt.date(2026, 11, 22)
 DAY = dt.timedelta(days=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_midnight(monkeypatch):
+    monkeypatch.setattr("lamella.policy.today", lambda: TODAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

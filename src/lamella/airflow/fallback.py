@@ -7,7 +7,6 @@ Source: docs/airflow.md, "Coming from another backend".
 
 from __future__ import annotations
 
-import datetime as dt
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -22,12 +21,14 @@ from lamella.errors import (
     StoreConflictError,
     UnsealedValueError,
 )
+from lamella.policy import today
 from lamella.state.inner import BackendStore, unarmoured
 from lamella.state.scopes import owner_of
 from lamella.state.thread import in_thread
 from lamella.state.values import load_document
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
     from lamella.airflow.caller import Caller
@@ -179,7 +180,7 @@ class Fallback:
         return (opened.inner if opened.places.may_hold(owner.scope, key) else None), owner
 
     def _refuse_late(self) -> None:
-        if dt.datetime.now(dt.timezone.utc).date() > self._until:
+        if today() > self._until:
             raise ManifestRefusedError(
                 f"[{SECTION}] migrate_until, {self._until.isoformat()}, is over, and this was written by "
                 "fallback_backend; run `lamella airflow migrate`, or set a later date"
