@@ -79,7 +79,7 @@ def _start_rows(effort: Effort, folder: Path) -> list[Row]:
 def _start_row(who: str, seconds: Sequence[float], goals: tuple[Goal, ...] = ()) -> Row:
     value = spread([1e3 * each for each in seconds])
     return Row(
-        group=f"Start-up in Airflow {_AIRFLOW}", what="whole process", who=who, unit="ms", value=value, goals=goals
+        group=f"Start-up in Airflow {_AIRFLOW}", what="task process", who=who, unit="ms", value=value, goals=goals
     )
 
 

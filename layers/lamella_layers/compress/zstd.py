@@ -31,10 +31,7 @@ _SAMPLE_BYTES = 64 * 1024
 _SAMPLE_LEVEL = 1
 _MIN_LEVEL, _MAX_LEVEL = -7, 19
 _SHORT_BYTES, _SHORT_LEVEL = 2048, 1  # In so short a run the higher levels find nothing more, only later.
-_TINY_BYTES, _TINY_LEVEL = (
-    511,
-    -3,
-)  # Repetition alone, in a tenth of the time that coding the letters' frequencies takes.
+_TINY_BYTES, _TINY_LEVEL = 511, -3  # Repetition alone, in a tenth of the time that coding the letters takes.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +198,7 @@ def _decompress(frame: Segment, max_ratio: int) -> bytes:
             layer=Zstd.name,
         )
     try:
-        # At the size that the frame declares, one frame, nothing behind it; to name these would cost a tenth of it.
-        return _contexts.decompressor.decompress(frame, 0, False, False)  # noqa: FBT003 - as said above
+        # At the size that the frame declares, one frame, nothing behind it.
+        return _contexts.decompressor.decompress(frame, 0, False, False)  # noqa: FBT003 - names cost a tenth of it
     except zstandard.ZstdError:
         raise IntegrityError(layer=Zstd.name) from None
