@@ -15,7 +15,7 @@ import zstandard
 __all__ = ["facts", "load", "work_folder"]
 
 _TMPFS = Path("/dev/shm")  # noqa: S108 - a folder of a name of its own is made in it
-_LIBRARIES = ("cryptography", "zstandard", "msgspec", "msgpack")
+_LIBRARIES = ("cryptography", "zstandard", "msgspec", "orjson", "msgpack")
 
 
 def facts() -> dict[str, str]:

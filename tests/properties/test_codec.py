@@ -94,6 +94,14 @@ def test_value_comes_back_as_the_standard_library_brings_it_back(value):
         assert repr(_stored(value)) == repr(expected)
 
 
+@pytest.mark.parametrize("count", [3, 40, 600])
+@pytest.mark.parametrize("key", [7, True, None, 1e16, Name("k"), Level.LOW, Count(3), Share(2.5)], ids=repr)
+def test_key_that_is_no_exact_text_is_written_as_the_standard_library_writes_it(key, count):
+    keys = [*map(str, range(count // 2)), key, *map(str, range(count // 2, count))]
+    for value in (dict.fromkeys(keys, 1), [{each: 1} for each in keys], [[{"id": each, each: 1}] for each in keys]):
+        assert repr(_stored(value)) == repr(_standard(value))
+
+
 @settings(max_examples=3 * settings().max_examples)
 @given(WITH_NAN)
 def test_what_the_standard_library_refuses_is_refused_and_nothing_else(value):

@@ -17,6 +17,7 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
+import orjson
 
 from lamella.errors import IntegrityError, InvalidValueError, LimitExceededError
 from lamella.wire.plain import is_plain
@@ -31,14 +32,15 @@ CODEC_RAW: Final = 1
 
 _LONG_TEXT_BYTES: Final = 1024 * 1024
 
-_ENCODER: Final = msgspec.json.Encoder()
+# With these it refuses whatever is of a subclass of a JSON type, as it refuses keys that are not exact texts.
+_EXACT: Final = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
 _DECODER: Final = msgspec.json.Decoder()
 
 
 def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever the host hands in
     """Return `value` as JSON text in UTF-8, at most `limits.max_value_bytes`.
 
-    The fast encoder is used only where it provably writes what `json.dumps` would; it takes sets, dates and NaN, which
+    The fast encoder is used only where it provably writes what `json.dumps` would; it takes enums, UUIDs and NaN, which
     JSON has no word for.
 
     Raises:
@@ -82,10 +84,10 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
 
 
 def _dump_plain(value: object) -> bytes | None:
-    """Encode exact JSON types fast; None where only the standard library decides (a lone surrogate, a huge int)."""
+    """Encode exact JSON types fast; None where the standard library decides (a lone surrogate, a huge int, a key 1)."""
     try:
-        return _ENCODER.encode(value)
-    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return orjson.dumps(value, None, _EXACT)
+    except orjson.JSONEncodeError:
         return None
 
 

@@ -1,4 +1,7 @@
-"""Whether a value is JSON as it stands, so that the fast encoder writes what `json.dumps` would."""
+"""Whether a value is JSON as it stands, so that the fast encoder writes what `json.dumps` would.
+
+Keys are not looked at: that encoder refuses all but exact texts itself.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["is_plain"]
 
-_KEYS: Final = frozenset({str})
 _SCALARS: Final = frozenset({str, int, bool, type(None)})
 _FLOATS: Final = frozenset({float})
 _ARRAYS: Final = frozenset({list, tuple})
@@ -37,7 +39,7 @@ _Groups = list[list[Any]]
 
 
 def is_plain(value: object, limits: Limits) -> bool:
-    """Tell whether only exact JSON types and finite floats occur.
+    """Tell whether only exact JSON types and finite floats occur, keys aside.
 
     Raises:
         LimitExceededError: The value is nested too deeply, or too large to be written within the limits.
@@ -57,12 +59,7 @@ def _is_small_and_plain(nodes: Iterable[Any], levels: int) -> bool:
             return False
         if kind not in _CONTAINERS or not levels or len(node) >= _MANY:
             return False
-        if kind is dict:
-            for key in node:
-                if type(key) is not str:
-                    return False
-            node = node.values()  # noqa: PLW2901 - what is inside the node
-        if not _is_small_and_plain(node, levels - 1):
+        if not _is_small_and_plain(node.values() if kind is dict else node, levels - 1):
             return False
     return True
 
@@ -94,18 +91,17 @@ def _is_plain_by_level(value: object, limits: Limits) -> bool:
 
 
 def _look_by_column(rows: list[Any], below: _Groups) -> bool:
-    """Look into many containers, column by column if they are records: those mostly are of one type each."""
+    """Look into many containers at once: records column by column, since those mostly are of one type each."""
     for start in range(0, len(rows), _ROWS):
         some = rows[start : start + _ROWS]
         kinds, sizes = set(map(type, some)), set(map(len, some))
-        if len(kinds) > 1 or max(sizes) > _ROWS:
+        if max(sizes) > _ROWS or not (kinds == _DICTS or kinds.isdisjoint(_DICTS)):
             if not all(_look_inside(each, below) for each in some):
                 return False
             continue
-        if kinds == _DICTS and not _are_keys(chain.from_iterable(some)):
-            return False
         insides = map(dict.values, some) if kinds == _DICTS else some
-        columns = zip(*insides, strict=True) if len(sizes) == 1 else ([*chain.from_iterable(insides)],)
+        are_records = kinds == _DICTS and len(sizes) == 1
+        columns = zip(*insides, strict=True) if are_records else ([*chain.from_iterable(insides)],)
         if not all(_look_at(column, below) for column in columns):
             return False
     return True
@@ -113,9 +109,7 @@ def _look_by_column(rows: list[Any], below: _Groups) -> bool:
 
 def _look_inside(container: Collection[Any], below: _Groups) -> bool:
     """Look into one container."""
-    if type(container) is not dict:
-        return _look_at(container, below)
-    return _are_keys(container) and _look_at(container.values(), below)
+    return _look_at(container.values() if type(container) is dict else container, below)
 
 
 def _look_at(nodes: Collection[Any], below: _Groups) -> bool:
@@ -126,11 +120,6 @@ def _look_at(nodes: Collection[Any], below: _Groups) -> bool:
     if not kinds.isdisjoint(_CONTAINERS):
         below.append([*_of(nodes, kinds, _CONTAINERS)])
     return True
-
-
-def _are_keys(keys: Iterable[Any]) -> bool:
-    """Tell whether all keys are exact texts."""
-    return _KEYS.issuperset(map(type, keys))
 
 
 def _of(nodes: Collection[Any], kinds: set[type], wanted: frozenset[type]) -> Collection[Any]:
