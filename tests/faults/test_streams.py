@@ -106,6 +106,21 @@ def test_pieces_of_wider_items_are_taken_as_their_bytes(build):
     assert _read(stack) == noise(800)
 
 
+@pytest.mark.parametrize("view", [bytearray, memoryview, lambda buffer: memoryview(buffer).toreadonly()])
+@pytest.mark.parametrize("order", ORDERS)
+def test_buffer_that_the_source_fills_again_is_copied_before(build, order, view):
+    stack = build(order)
+    buffer = bytearray(1_000)
+
+    def pieces():
+        for byte in range(5):
+            buffer[:] = bytes([byte]) * 1_000
+            yield buffer if view is bytearray else view(buffer)
+
+    stack.put_stream(ADDRESS, pieces())
+    assert _read(stack) == b"".join(bytes([byte]) * 1_000 for byte in range(5))
+
+
 def test_published_file_is_private_and_complete(build, tmp_path):
     stack = build(ORDERS[0])
     ref = stack.put_stream(ADDRESS, [OLD])

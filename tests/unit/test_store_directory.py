@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from lamella.errors import StoreError
-from lamella_layers.store import files
 from lamella_layers.store.directory import DirectoryStore
+from lamella_layers.store.locks import lock, unlock
 
 _LOCATOR = "o1/scope/-1/key"
 _DAY_SECONDS = 86_400
@@ -137,7 +137,7 @@ def test_streams_that_are_dropped_close_their_files(store):
 @pytest.mark.parametrize("write", [lambda store: store.put(_LOCATOR, (b"new",)), lambda store: store.delete(_LOCATOR)])
 def test_write_waits_for_the_writer_that_checks_a_condition(store, root, write):
     store.put(_LOCATOR, (b"old",))
-    held = [files.lock(str(path)) for path in (root / ".locks").iterdir()]
+    held = lock(str(root), _LOCATOR)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(write, store)
         try:
@@ -145,16 +145,15 @@ def test_write_waits_for_the_writer_that_checks_a_condition(store, root, write):
                 waiting.result(timeout=0.2)
             assert read(store) == b"old"
         finally:
-            for descriptor in held:
-                files.unlock(descriptor)
+            unlock(held)
         waiting.result()
 
 
 def test_lock_that_a_forked_child_inherits_is_free_once_released(tmp_path, forked):
-    path = str(tmp_path / "lock")
-    held = files.lock(path)
+    held = lock(str(tmp_path), _LOCATOR)
+    [path] = (tmp_path / ".locks").iterdir()
     with forked(time.sleep, 60):
-        files.unlock(held)
+        unlock(held)
         descriptor = os.open(path, os.O_RDWR)
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.close(descriptor)

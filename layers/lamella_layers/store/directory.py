@@ -16,15 +16,14 @@ Source: README.md in this folder, "directory".
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, ClassVar, Final
-from zlib import crc32
 
 from lamella.errors import ConfigError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import Store, Version
 from lamella_layers.store import files
+from lamella_layers.store.locks import lock, unlock
 from lamella_layers.store.shared import check_locator, check_options, check_prefix, check_version, not_found, place
 
 if TYPE_CHECKING:
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DirectoryStore"]
 
-_STRIPES: Final = tuple([f"{number:02x}" for number in range(64)])
 _FSYNC: Final = ("off", "file", "full")
 
 
@@ -74,13 +72,11 @@ class DirectoryStore(Store):
         """Write a temporary file, then rename it over the object."""
         check_locator(locator)
         temporary = f"{self._root}/.tmp/{os.urandom(16).hex()}"
-        descriptor = self._create(temporary, locator)
+        if not self._swept:
+            self._swept = True
+            files.sweep(os.path.dirname(temporary))
         try:
-            try:
-                head = files.write_all(descriptor, source, locator)
-                version = self._finish(descriptor, head, locator)
-            finally:
-                os.close(descriptor)
+            version = files.write_new(temporary, source, locator, sync=self._fsync != "off")
             self._commit(temporary, locator, if_version)
         except BaseException:
             with suppress(OSError):
@@ -114,14 +110,14 @@ class DirectoryStore(Store):
         path = f"{self._root}/{locator}"
         files.stay_inside(self._root, os.path.dirname(locator))
         try:
-            lock = self._lock(locator)
+            held = lock(self._root, locator)
             try:
                 if if_version is not None:
                     check_version(locator, if_version, files.current_version(path))
                 with suppress(FileNotFoundError):
                     os.unlink(path)
             finally:
-                files.unlock(lock)
+                unlock(held)
             self._remove_empty_folders(path)
             if self._fsync == "full":
                 self._sync_folders(path)
@@ -134,46 +130,21 @@ class DirectoryStore(Store):
         files.stay_inside(self._root, prefix[:-1])
         return files.walk(f"{self._root}/{prefix[:-1]}", prefix)
 
-    def _create(self, temporary: str, locator: str) -> int:
-        try:
-            if not self._swept:
-                self._swept = True
-                files.sweep(os.path.dirname(temporary))
-            return files.create(temporary, os.O_WRONLY | os.O_EXCL)
-        except OSError as error:
-            raise files.failure(error, locator) from error
-
-    def _finish(self, descriptor: int, head: bytes, locator: str) -> Version:
-        try:
-            if len(head) == files.HEAD_BYTES:
-                # Kernels stamp files by a clock of some milliseconds; where a version's digest may not be that of all
-                # bytes, it needs one that tells two writes apart.
-                now = time.time_ns()
-                os.utime(descriptor, ns=(now, now))
-            if self._fsync != "off":
-                os.fsync(descriptor)
-            return files.version(os.fstat(descriptor), head)
-        except OSError as error:
-            raise files.failure(error, locator) from error
-
     def _commit(self, temporary: str, locator: str, condition: Condition) -> None:
         path = f"{self._root}/{locator}"
         try:
-            lock = self._lock(locator)
+            # Every write takes it: an unconditional one must not fall between the check and the write of another.
+            held = lock(self._root, locator)
             try:
                 if condition is not None:
                     check_version(locator, condition, files.current_version(path))
                 files.replace(temporary, path)
             finally:
-                files.unlock(lock)
+                unlock(held)
             if self._fsync == "full":
                 self._sync_folders(path)
         except OSError as error:
             raise files.failure(error, locator) from error
-
-    def _lock(self, locator: str) -> int:
-        # Every write takes it: an unconditional one must not fall between the check and the write of another.
-        return files.lock(f"{self._root}/.locks/{_STRIPES[crc32(locator.encode()) % len(_STRIPES)]}")
 
     def _remove_empty_folders(self, path: str) -> None:
         folder = os.path.dirname(path)

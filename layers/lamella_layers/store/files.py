@@ -9,7 +9,6 @@ between threads or carried across a fork.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import re
 import stat
@@ -29,27 +28,25 @@ if TYPE_CHECKING:
     from lamella.protocols.layer import Payload, Segment
 
 __all__ = [
-    "HEAD_BYTES",
     "create",
     "current_version",
     "failure",
-    "lock",
     "open_object",
     "replace",
     "stay_inside",
     "stream",
     "sweep",
     "sync_folder",
-    "unlock",
     "version",
     "walk",
-    "write_all",
+    "write_new",
 ]
 
 _COMPONENT: Final = re.compile(r"[a-z0-9-]+")
 _VERSION: Final = Struct(">QqQ8s")
 _STALE_SECONDS: Final = 86_400
-HEAD_BYTES: Final = 4096
+_HEAD_BYTES: Final = 4096
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _FOLDER_ATTEMPTS: Final = 100
 _TRANSIENT: Final = frozenset(
     {errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT}
@@ -67,36 +64,12 @@ def failure(error: OSError, locator: str) -> StoreError:
 
 
 def create(path: str, flags: int) -> int:
-    """Open a file of mode 0600, made where it is missing, and its folder with it."""
-    flags |= os.O_CREAT | os.O_CLOEXEC
+    """Open a file of mode 0600; where its folder is missing, make that first."""
     try:
         return os.open(path, flags, 0o600)
     except FileNotFoundError:
         _make_folder(os.path.dirname(path))
         return os.open(path, flags, 0o600)
-
-
-def lock(path: str) -> int:
-    """Take the exclusive lock of a file, waiting for it; threads and forked processes exclude each other."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        descriptor = create(path, os.O_RDWR)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def unlock(descriptor: int) -> None:
-    """Release what `lock` took."""
-    try:
-        # Closing alone would leave the lock to a process that another thread forked in the meantime.
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-    finally:
-        os.close(descriptor)
 
 
 def open_object(path: str) -> tuple[int, os.stat_result]:
@@ -131,7 +104,7 @@ def version(status: os.stat_result, start: bytes) -> Version:
     Two writers at once have two inodes; one after the other, two times, as far as the file system tells them apart. The
     digest tells apart what is shorter than 4096 bytes, and sealed objects of any length: they begin with random bytes.
     """
-    digest = sha256(start[:HEAD_BYTES]).digest()
+    digest = sha256(start[:_HEAD_BYTES]).digest()
     return Version(_VERSION.pack(status.st_ino, status.st_mtime_ns, status.st_size, digest).hex())
 
 
@@ -142,29 +115,45 @@ def current_version(path: str) -> Version | None:
     except FileNotFoundError:
         return None
     try:
-        return version(status, os.read(descriptor, HEAD_BYTES))
+        return version(status, os.read(descriptor, _HEAD_BYTES))
     finally:
         os.close(descriptor)
 
 
-def write_all(descriptor: int, source: Iterable[Segment], locator: str) -> bytes:
-    """Write the segments of `source` and return the first 4096 bytes of them.
+def write_new(path: str, source: Iterable[Segment], locator: str, *, sync: bool) -> Version:
+    """Write the segments of `source` to a file that is not there yet, wait for them if told so, and return its version.
 
     Raises:
         StoreError: The file cannot be written; an error that `source` raises passes as it is.
     """
-    start = b""
-    for segment in source:
-        if len(start) < HEAD_BYTES:
-            start += bytes(segment[: HEAD_BYTES - len(start)])
-        rest = segment
-        while rest:
+    try:
+        descriptor = create(path, _NEW)
+    except OSError as error:
+        raise failure(error, locator) from error
+    try:
+        start = b""
+        for segment in source:
+            if len(start) < _HEAD_BYTES:
+                start += bytes(segment[: _HEAD_BYTES - len(start)])
             try:
-                written = os.write(descriptor, rest)
+                written = os.write(descriptor, segment)
+                while written < len(segment):
+                    written += os.write(descriptor, memoryview(segment)[written:])
             except OSError as error:
                 raise failure(error, locator) from error
-            rest = memoryview(rest)[written:] if written < len(rest) else b""
-    return start
+        try:
+            if len(start) == _HEAD_BYTES:
+                # Kernels stamp files by a clock of some milliseconds; where a version's digest may not be that of all
+                # bytes, it needs one that tells two writes apart.
+                now = time.time_ns()
+                os.utime(descriptor, ns=(now, now))
+            if sync:
+                os.fsync(descriptor)
+            return version(os.fstat(descriptor), start)
+        except OSError as error:
+            raise failure(error, locator) from error
+    finally:
+        os.close(descriptor)
 
 
 def replace(temporary: str, path: str) -> None:

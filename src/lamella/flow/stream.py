@@ -67,4 +67,4 @@ def _pieces(source: StreamSource) -> Payload:
             ) from None
         for start in range(0, len(view), SEGMENT_BYTES):
             segment = view[start : start + SEGMENT_BYTES]
-            yield segment if type(piece) is bytes else bytes(segment)
+            yield segment if type(view.obj) is bytes else bytes(segment)
