@@ -9,13 +9,15 @@ import stat
 import time
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from lamella.errors import StoreError
+from lamella.errors import ConfigError, StoreError
+from lamella_layers.store import files
 from lamella_layers.store.directory import DirectoryStore
-from lamella_layers.store.locks import lock, unlock
+from lamella_layers.store.locks import lock
 
 _LOCATOR = "o1/scope/-1/key"
 _DAY_SECONDS = 86_400
@@ -87,7 +89,7 @@ def test_writer_that_is_killed_leaves_the_old_object(store, root, forked):
 
 def test_first_put_sweeps_what_dead_writers_left_a_day_ago(store, root):
     store.put(_LOCATOR, (b"there",))
-    old, young = (root / ".tmp" / name for name in ("old", "young"))
+    old, young = (root / ".tmp" / (2 * name.hex()) for name in (b"an older", b"a newer."))
     long_ago = time.time() - _DAY_SECONDS - 60
     for path in (old, young):
         path.write_bytes(b"left")
@@ -96,9 +98,37 @@ def test_first_put_sweeps_what_dead_writers_left_a_day_ago(store, root):
     assert temporary_files(root) == [young]
 
 
+def test_sweep_leaves_what_no_writer_named_and_follows_no_link(store, root, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    store.put(_LOCATOR, (b"there",))
+    theirs, linked = root / ".tmp" / "notes.txt", elsewhere / bytes(16).hex()
+    for path in (theirs, linked):
+        path.write_bytes(b"theirs")
+        os.utime(path, (0, 0))
+    DirectoryStore(root).put(_LOCATOR, (b"again",))
+    assert theirs.exists()
+    theirs.unlink()
+    (root / ".tmp").rmdir()
+    (root / ".tmp").symlink_to(elsewhere)
+    DirectoryStore(root).put(_LOCATOR, (b"again",))
+    assert linked.exists()
+
+
+def test_objects_with_names_that_are_too_long_are_not_listed(store, root):
+    store.put(_LOCATOR, (b"there",))
+    (root / "o1/scope/-1" / ("x" * 200)).write_bytes(b"theirs")
+    assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+
+def test_root_of_the_file_system_is_no_folder_of_its_own():
+    with pytest.raises(ConfigError, match="needs a folder"):
+        DirectoryStore("/")
+
+
 def test_sweep_runs_once_a_store(store, root):
     store.put(_LOCATOR, (b"there",))
-    left = root / ".tmp" / "left"
+    left = root / ".tmp" / bytes(16).hex()
     left.write_bytes(b"left")
     os.utime(left, (0, 0))
     store.put(_LOCATOR, (b"again",))
@@ -145,18 +175,23 @@ def test_write_waits_for_the_writer_that_checks_a_condition(store, root, write):
                 waiting.result(timeout=0.2)
             assert read(store) == b"old"
         finally:
-            unlock(held)
+            held.close()
         waiting.result()
 
 
-def test_lock_that_a_forked_child_inherits_is_free_once_released(tmp_path, forked):
-    held = lock(str(tmp_path), _LOCATOR)
-    [path] = (tmp_path / ".locks").iterdir()
-    with forked(time.sleep, 60):
-        unlock(held)
-        descriptor = os.open(path, os.O_RDWR)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.close(descriptor)
+def test_lock_that_a_forked_child_inherits_is_free_once_released(store, root, forked, monkeypatch):
+    store.put(_LOCATOR, (b"old",))
+    with ExitStack() as children:
+
+        def replace(*paths):
+            children.enter_context(forked(time.sleep, 60))
+            os.replace(*paths)  # noqa: PTH105 - what is replaced here
+
+        monkeypatch.setattr(files, "replace", replace)
+        store.put(_LOCATOR, (b"new",))
+        [path] = (root / ".locks").iterdir()
+        with path.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_long_file_carries_the_time_of_its_writer_to_the_nanosecond(store, root, monkeypatch):

@@ -89,6 +89,32 @@ def test_settings_of_the_environment_are_used(on_moto, monkeypatch):
     assert b"".join(S3ObjectStore(**on_moto).get(_LOCATOR)[1]) == b"there"
 
 
+@pytest.mark.parametrize("name", ["AWS_ACCESS_KEY_ID", "AWS_SESSION_TOKEN", "AWS_REGION"])
+def test_line_end_of_a_secret_file_in_the_environment_is_a_config_error(monkeypatch, name):
+    monkeypatch.setenv(name, "canary\n")
+    with pytest.raises(ConfigError, match=f"{name} holds a space, a line end") as caught:
+        S3ObjectStore("bucket")
+    assert "canary" not in str(caught.value)
+
+
+def test_source_that_uses_obstore_itself_is_told_what_to_do(tmp_path):
+    store = FileObjectStore(tmp_path)
+    store.put(_LOCATOR, (b"there",))
+    sources = (bytes(1024 * 1024) if number < 12 else b"".join(store.get(_LOCATOR)[1]) for number in range(13))
+    with pytest.raises(StoreError, match="copy that to a file first"):
+        store.put("o1/scope/-1/other", sources)
+    assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+
+@pytest.mark.parametrize("name", [".keep", "UPPER", "x" * 200])
+def test_objects_of_other_programs_are_not_listed(on_moto, name):
+    store = S3ObjectStore(**on_moto)
+    store.put(_LOCATOR, (b"there",))
+    url = f"{on_moto['endpoint']}/{on_moto['bucket']}/{on_moto['prefix']}/o1/scope/-1/{name}"
+    urllib.request.urlopen(urllib.request.Request(url, b"theirs", method="PUT")).close()  # noqa: S310 - its own server
+    assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+
 def test_prefixes_keep_stores_of_one_bucket_apart(on_moto):
     S3ObjectStore(**on_moto).put(_LOCATOR, (b"there",))
     other = S3ObjectStore(**{**on_moto, "prefix": f"{on_moto['prefix']}-other"})

@@ -9,11 +9,12 @@ import signal
 import sqlite3
 import stat
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import pytest
 
-from lamella.errors import LimitExceededError, StoreError, StoreUnavailableError
+from lamella.errors import ConfigError, LimitExceededError, StoreError, StoreUnavailableError
 from lamella_layers.store.sqlite import SqliteStore
 
 _LOCATOR = "o1/scope/-1/key"
@@ -54,9 +55,8 @@ def test_nothing_but_the_database_stays(store, path, tmp_path):
 def test_synchronous_option_reaches_the_database(path, synchronous, number):
     store = SqliteStore(path, synchronous=synchronous)
     store.put(_LOCATOR, (b"there",))
-    with store._pool.connection() as connection:
-        assert connection.execute("PRAGMA synchronous").fetchone() == (number,)
-        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert store._pool.run("PRAGMA synchronous", ())[0] == [(number,)]
+    assert store._pool.run("PRAGMA journal_mode", ())[0] == [("wal",)]
     store.close()
 
 
@@ -86,6 +86,43 @@ def test_damaged_database_is_a_store_error(store, path):
     path.write_bytes(damaged)
     with pytest.raises(StoreError, match="malformed"):
         store.get(_LOCATOR)
+
+
+def test_index_that_is_out_of_order_ends_a_listing_with_an_error(store, path):
+    for key in "abcde":
+        store.put(f"o1/scope/{key}", (b"there",))
+    store.close()
+    damaged = bytearray(path.read_bytes())
+    in_the_index = damaged.index(b"o1/scope/e", 8192) + len("o1/scope/")
+    damaged[in_the_index] = ord("0")
+    path.write_bytes(damaged)
+    with pytest.raises(StoreError, match="REINDEX"):
+        list(store.list("o1/scope/"))
+
+
+def test_row_of_odd_types_is_a_store_error(store, path):
+    store.put(_LOCATOR, (b"there",))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE objects SET modified_at = 'abc'")
+    with pytest.raises(StoreError, match="restore it from a backup"):
+        list(store.list("o1/"))
+
+
+def test_rows_of_other_programs_are_not_listed(store, path):
+    store.put(_LOCATOR, (b"there",))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("INSERT INTO objects VALUES ('o1/scope/-1/.stray', 'v', 1.0, x'00')")
+    assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+
+def test_path_that_the_system_refuses_is_a_store_error(tmp_path):
+    with pytest.raises(StoreError, match="cannot be reached"):
+        SqliteStore(tmp_path / ("x" * 300) / "state.db").put(_LOCATOR, (b"new",))
+
+
+def test_name_that_elsewhere_means_memory_is_no_file():
+    with pytest.raises(ConfigError, match="use memory://"):
+        SqliteStore(":memory:")
 
 
 def test_database_of_another_program_is_refused_and_left_alone(store, path):
@@ -142,10 +179,9 @@ def test_writer_that_is_killed_leaves_the_old_object(store, forked):
     store.put(_LOCATOR, (b"old",))
 
     def write_and_die():
-        with store._pool.connection() as connection:
-            connection.execute("BEGIN")
-            connection.execute("UPDATE objects SET body = x'00'")
-            os.kill(os.getpid(), signal.SIGKILL)
+        store._pool.run("BEGIN", ())
+        store._pool.run("UPDATE objects SET body = x'00'", ())
+        os.kill(os.getpid(), signal.SIGKILL)
 
     with forked(write_and_die) as child:
         child.join()
@@ -200,11 +236,12 @@ def test_listing_holds_no_transaction_between_rows(store, path):
     assert len(list(listing)) == 299
 
 
-def test_calls_at_once_have_connections_of_their_own(store):
-    with store._pool.connection() as first, store._pool.connection() as second:
-        assert first is not second
-    with store._pool.connection() as again:
-        assert again in {first, second}
+def test_calls_at_once_have_connections_of_their_own_and_later_calls_theirs(store):
+    slow = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000) SELECT max(x) FROM c"
+    with ThreadPoolExecutor(2) as threads:
+        assert [rows for rows, _ in threads.map(store._pool.run, [slow, slow], [(), ()])] == [[(1_000_000,)]] * 2
+    store.put(_LOCATOR, (b"there",))
+    assert len(store._pool._idle) == 2
 
 
 def test_file_that_was_replaced_under_an_open_store_is_opened_again(tmp_path):

@@ -15,19 +15,21 @@ Source: README.md in this folder, "directory".
 
 from __future__ import annotations
 
+import fcntl
 import os
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from lamella.errors import ConfigError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import Store, Version
 from lamella_layers.store import files
-from lamella_layers.store.locks import lock, unlock
+from lamella_layers.store.locks import lock
 from lamella_layers.store.shared import check_locator, check_options, check_prefix, check_version, not_found, place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from typing_extensions import Self
 
@@ -54,8 +56,8 @@ class DirectoryStore(Store):
         Raises:
             ConfigError: The path is empty, or `fsync` is none of the three.
         """
-        if not os.fspath(path):
-            raise ConfigError("a directory store needs a path: 'directory:///var/lib/state' or 'directory://state'")
+        if not os.fspath(path) or os.path.abspath(path) == "/":
+            raise ConfigError("a directory store needs a folder: 'directory:///var/lib/state' or 'directory://state'")
         if fsync not in _FSYNC:
             raise ConfigError(f"directory store: option fsync is one of {', '.join(_FSYNC)}")
         self._root = os.path.abspath(path)
@@ -77,7 +79,7 @@ class DirectoryStore(Store):
             files.sweep(os.path.dirname(temporary))
         try:
             version = files.write_new(temporary, source, locator, sync=self._fsync != "off")
-            self._commit(temporary, locator, if_version)
+            self._change(locator, if_version, partial(files.replace, temporary))
         except BaseException:
             with suppress(OSError):
                 os.unlink(temporary)
@@ -107,22 +109,9 @@ class DirectoryStore(Store):
     def delete(self, locator: str, *, if_version: Version | None = None) -> None:
         """Unlink the file, and the folders that it leaves empty."""
         check_locator(locator)
-        path = f"{self._root}/{locator}"
         files.stay_inside(self._root, os.path.dirname(locator))
-        try:
-            held = lock(self._root, locator)
-            try:
-                if if_version is not None:
-                    check_version(locator, if_version, files.current_version(path))
-                with suppress(FileNotFoundError):
-                    os.unlink(path)
-            finally:
-                unlock(held)
-            self._remove_empty_folders(path)
-            if self._fsync == "full":
-                self._sync_folders(path)
-        except OSError as error:
-            raise files.failure(error, locator) from error
+        self._change(locator, if_version, _unlink)
+        self._remove_empty_folders(f"{self._root}/{locator}")
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """Walk the folder, holding one open folder a level."""
@@ -130,7 +119,8 @@ class DirectoryStore(Store):
         files.stay_inside(self._root, prefix[:-1])
         return files.walk(f"{self._root}/{prefix[:-1]}", prefix)
 
-    def _commit(self, temporary: str, locator: str, condition: Condition) -> None:
+    def _change(self, locator: str, condition: Condition, change: Callable[[str], None]) -> None:
+        """Change the file of a locator under its lock, if its version is still the one of the condition."""
         path = f"{self._root}/{locator}"
         try:
             # Every write takes it: an unconditional one must not fall between the check and the write of another.
@@ -138,9 +128,10 @@ class DirectoryStore(Store):
             try:
                 if condition is not None:
                     check_version(locator, condition, files.current_version(path))
-                files.replace(temporary, path)
+                change(path)
             finally:
-                unlock(held)
+                fcntl.flock(held, fcntl.LOCK_UN)
+                held.close()
             if self._fsync == "full":
                 self._sync_folders(path)
         except OSError as error:
@@ -159,3 +150,8 @@ class DirectoryStore(Store):
         while folder != self._root:
             folder = os.path.dirname(folder)
             files.sync_folder(folder)
+
+
+def _unlink(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)

@@ -4,7 +4,7 @@ Each opens what it needs anew: no descriptor outlives a call but that of a strea
 between threads or carried across a fork.
 """
 
-# ruff: noqa: PTH102, PTH105, PTH108, PTH120 - path objects cost more than the system calls that they wrap
+# ruff: noqa: PTH102, PTH105, PTH120 - path objects cost more than the system calls that they wrap
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final
 from lamella.errors import StoreError, StoreUnavailableError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import StoredObject, Version
+from lamella_layers.store.shared import is_locator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 _COMPONENT: Final = re.compile(r"[a-z0-9-]+")
+_TEMPORARY: Final = re.compile(r"[0-9a-f]{32}")
 _VERSION: Final = Struct(">QqQ8s")
 _STALE_SECONDS: Final = 86_400
 _HEAD_BYTES: Final = 4096
@@ -200,6 +202,8 @@ def walk(folder: str, prefix: str) -> Iterator[StoredObject]:
                 if entry.is_dir(follow_symlinks=False):
                     yield from walk(entry.path, f"{prefix}{entry.name}/")
                     continue
+                if not is_locator(prefix + entry.name):
+                    continue
                 with suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
                     yield StoredObject(prefix + entry.name, status.st_size, status.st_mtime)
@@ -212,11 +216,16 @@ def walk(folder: str, prefix: str) -> Iterator[StoredObject]:
 def sweep(folder: str) -> None:
     """Remove the temporary files that nobody wrote to for a day: their writers are dead."""
     oldest = time.time() - _STALE_SECONDS
-    # Cleaning up after others must not fail a write.
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.stat(follow_symlinks=False).st_mtime < oldest:
-                os.unlink(entry.path)
+    # Cleaning up after others must not fail a write, nor follow a link that somebody planted.
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    if _TEMPORARY.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
+                        os.unlink(entry.name, dir_fd=descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def sync_folder(folder: str) -> None:

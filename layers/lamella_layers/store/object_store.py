@@ -5,16 +5,18 @@ Source: README.md in this folder, "s3" and "file".
 
 from __future__ import annotations
 
+import os
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import urlsplit
 
 from lamella.errors import ConfigError
 from lamella_layers.store.obstore_store import PART_BYTES, ObstoreStore
 from lamella_layers.store.shared import check_options, place, switch
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping
 
     from obstore.store import LocalStore, S3Store
@@ -23,6 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["FileObjectStore", "S3ObjectStore"]
 
 _MAX_PARTS: Final = 10_000
+_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]+|[0-9a-f:.]+")
+_FROM_ENVIRONMENT: Final = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL",
+    "AWS_REGION",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
 
 
 class S3ObjectStore(ObstoreStore):
@@ -50,14 +62,12 @@ class S3ObjectStore(ObstoreStore):
             ConfigError: There is no bucket, half a credential, or an endpoint or prefix that cannot be used.
         """
         super().__init__()
-        if not bucket:
-            raise ConfigError("an s3 store needs a bucket: 's3://bucket/prefix'")
+        if not _BUCKET.fullmatch(bucket):
+            raise ConfigError("an s3 store needs a bucket, of letters, digits, '.', '_' and '-': 's3://bucket/prefix'")
         if (access_key_id is None) != (secret_access_key is None):
             raise ConfigError("s3 store: give both access_key_id and secret_access_key, or neither")
-        if endpoint is not None and endpoint.startswith("http://") and not allow_http:
-            raise ConfigError("s3 store: the endpoint has no TLS; use https, or set allow_http = true")
-        if endpoint is not None and not endpoint.startswith(("https://", "http://")):
-            raise ConfigError("s3 store: the endpoint is a URL that begins with https://")
+        if endpoint is not None:
+            _check_endpoint(endpoint, allow_http=allow_http)
         folder = prefix.strip("/")
         if folder and not {"", ".", ".."}.isdisjoint(folder.split("/")):
             raise ConfigError("s3 store: a component of the prefix is empty, '.' or '..'; remove it")
@@ -71,6 +81,7 @@ class S3ObjectStore(ObstoreStore):
             "secret_access_key": secret_access_key,
             "session_token": session_token,
         }
+        _check_texts({**given, **{name: os.environ.get(name) for name in _FROM_ENVIRONMENT}})
         self._settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         self._settings["virtual_hosted_style_request"] = virtual_hosted_style
 
@@ -100,6 +111,25 @@ class S3ObjectStore(ObstoreStore):
             **self._settings,
         )
         return client
+
+
+def _check_endpoint(endpoint: str, *, allow_http: bool) -> None:
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ConfigError("s3 store: the endpoint is a URL of a host, and a port perhaps: https://storage.example:9000")
+    if parts.scheme == "http" and not allow_http:
+        raise ConfigError("s3 store: the endpoint has no TLS; use https, or set allow_http = true")
+
+
+def _check_texts(given: Mapping[str, str | None]) -> None:
+    """Refuse what no header can carry, such as the line end of a file that a secret was read from."""
+    for name, text in given.items():
+        if text is not None and not (text.isascii() and text.isprintable() and " " not in text):
+            raise ConfigError(f"s3 store: {name} holds a space, a line end or another odd character; remove it")
 
 
 class FileObjectStore(ObstoreStore):

@@ -29,6 +29,7 @@ from lamella_layers.store.shared import (
     check_prefix,
     check_version,
     conflict,
+    is_locator,
     not_found,
     segments,
 )
@@ -129,7 +130,8 @@ class ObstoreStore(Store):
         with mapped(prefix):
             for page in client.list(prefix, chunk_size=_LIST_ROWS):
                 for row in page:
-                    yield StoredObject(row["path"], row["size"], row["last_modified"].timestamp())
+                    if is_locator(row["path"]):
+                        yield StoredObject(row["path"], row["size"], row["last_modified"].timestamp())
 
     def _put_unconditionally(self, client: S3Store | LocalStore, locator: str, source: Iterable[Segment]) -> Version:
         body, longer = _take(source, PART_BYTES)
@@ -142,7 +144,7 @@ class ObstoreStore(Store):
             with mapped(locator):
                 return _version(client.put(locator, parts, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE))
         except StoreError:
-            if failures:
+            if failures and not _is_panic(failures[0]):
                 raise failures[0] from failures[0].__cause__
             raise
 
@@ -220,6 +222,19 @@ def mapped(locator: str) -> Iterator[None]:
         raise conflict(locator) from error
     except (exceptions.BaseError, OSError) as error:
         raise _failure(error, locator) from error
+    except BaseException as error:
+        if not _is_panic(error):
+            raise
+        raise StoreError(
+            "obstore gave up without an error of its own; look for odd characters in bucket, endpoint, region and "
+            "credentials, and let no source of a stream use obstore itself: copy that to a file first",
+            locator=locator,
+        ) from error
+
+
+def _is_panic(error: BaseException) -> bool:
+    """Tell whether Rust code below obstore panicked; the class cannot be imported, and is no Exception."""
+    return type(error).__name__ == "PanicException"
 
 
 def _failure(error: Exception, locator: str) -> StoreError:

@@ -23,6 +23,7 @@ __all__ = [
     "check_prefix",
     "check_version",
     "conflict",
+    "is_locator",
     "not_found",
     "place",
     "segments",
@@ -40,8 +41,13 @@ def check_locator(locator: str) -> None:
     Raises:
         StoreError: It is longer than 160 characters or outside the alphabet.
     """
-    if len(locator) > _MAX_LOCATOR_CHARS or _LOCATOR.fullmatch(locator) is None:
+    if not is_locator(locator):
         raise StoreError("not a locator: use components of [a-z0-9-] joined by '/', at most 160 characters")
+
+
+def is_locator(name: str) -> bool:
+    """Tell whether a name may be an object's; a listing leaves out what other programs named otherwise."""
+    return len(name) <= _MAX_LOCATOR_CHARS and _LOCATOR.fullmatch(name) is not None
 
 
 def check_prefix(prefix: str) -> None:

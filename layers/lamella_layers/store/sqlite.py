@@ -18,6 +18,7 @@ from lamella_layers.store.shared import (
     check_options,
     check_prefix,
     conflict,
+    is_locator,
     not_found,
     place,
     segments,
@@ -81,6 +82,8 @@ class SqliteStore(Store):
         Raises:
             ConfigError: The path is empty, or an option has a value that it cannot have.
         """
+        if os.fspath(path) == ":memory:":
+            raise ConfigError("a sqlite store needs a file; for values that live as long as the process, use memory://")
         if not os.fspath(path):
             raise ConfigError("a sqlite store needs a file: 'sqlite:///state.db' or 'sqlite:////var/lib/state.db'")
         if synchronous not in _SYNCHRONOUS:
@@ -155,9 +158,12 @@ class SqliteStore(Store):
         after = prefix
         end = prefix[:-1] + chr(ord("/") + 1)
         while rows := self._run(_LIST, (after, end, _PAGE_ROWS), prefix)[0]:
-            for row in rows:
-                yield StoredObject(*row)
-            after = rows[-1][0]
+            for locator, size_bytes, modified_at in rows:
+                if not (isinstance(locator, str) and after < locator and isinstance(modified_at, float)):
+                    raise StoreError("the database is damaged; restore it from a backup, or run SQLite's REINDEX on it")
+                after = locator
+                if is_locator(locator):
+                    yield StoredObject(locator, size_bytes, modified_at)
 
     def _join(self, source: Iterable[Segment], locator: str) -> bytes:
         kept = []
@@ -174,12 +180,11 @@ class SqliteStore(Store):
 
     def _run(self, statement: str, parameters: _Parameters, locator: str) -> tuple[_Rows, int]:
         try:
-            with self._pool.connection() as connection:
-                cursor = connection.execute(statement, parameters)
-                # Fetching every row ends the transaction.
-                return cursor.fetchall(), cursor.rowcount
+            return self._pool.run(statement, parameters)
         except sqlite3.Error as error:
             raise failure(error, locator) from error
+        except OSError as error:
+            raise StoreError("the database file cannot be reached; let this user enter its folder") from error
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.exists():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from contextlib import closing, suppress
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lamella.errors import StoreError, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 __all__ = ["check_schema", "create_file", "failure"]
 
@@ -53,8 +54,8 @@ def create_file(path: Path) -> None:
     # The file appears complete, and of mode 0600, by linking: two processes may create it at once, and closing a
     # descriptor of a database that this process has open would drop SQLite's locks on it.
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=".lamella-", dir=path.parent)
-        os.close(descriptor)
+        temporary = path.parent / f".lamella-{os.urandom(16).hex()}"
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -63,7 +64,7 @@ def create_file(path: Path) -> None:
             with suppress(FileExistsError):
                 os.link(temporary, path)
         finally:
-            Path(temporary).unlink()
+            temporary.unlink()
     except OSError as error:
         raise StoreError("the database file cannot be created; make its folder, and let this user write it") from error
 

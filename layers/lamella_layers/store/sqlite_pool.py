@@ -11,22 +11,30 @@ from __future__ import annotations
 
 import os
 import weakref
-from contextlib import contextmanager
-from threading import Condition
-from typing import TYPE_CHECKING, ClassVar
+from threading import Condition, RLock
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 __all__ = ["Pool"]
+
+_LOCK: Final = RLock()
+_POLL_SECONDS: Final = 0.05
+
+
+class _Call:
+    """A call in progress, held by its frame alone: it ends with that, wherever a signal's handler raises."""
+
+    __slots__ = ("__weakref__",)
 
 
 class Pool:
     """The connections of one store: as many as it ever had calls at once."""
 
-    _gate: ClassVar[Condition] = Condition()
+    _gate: ClassVar[Condition] = Condition(_LOCK)
     _pools: ClassVar[weakref.WeakSet[Pool]] = weakref.WeakSet()
     _pending_forks: ClassVar[int] = 0
 
@@ -38,18 +46,25 @@ class Pool:
         """
         self._connect = connect
         self._path = path
-        self._busy = 0
+        self._calls: set[weakref.ref[_Call]] = set()
         self._idle: list[tuple[object, sqlite3.Connection]] = []
         self._pools.add(self)
         weakref.finalize(self, _close, self._idle)
 
-    @contextmanager
-    def connection(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection that no other call has."""
-        with self._gate:
+    def run(self, statement: str, parameters: Any) -> tuple[list[Any], int]:  # noqa: ANN401 - a sequence or a mapping
+        """Run a statement, a transaction of its own, on a connection that no other call has.
+
+        Returns:
+            The rows, and how many the statement changed.
+
+        Raises:
+            sqlite3.Error: SQLite failed.
+        """
+        call = _Call()
+        with _LOCK:
             while self._pending_forks:
                 self._gate.wait()
-            self._busy += 1
+            self._calls.add(weakref.ref(call, self._calls.discard))
             lent = self._idle.pop() if self._idle else None
         try:
             if lent is not None and lent[0] != _identify(self._path):
@@ -58,25 +73,36 @@ class Pool:
             if lent is None:
                 connection = self._connect()
                 lent = _identify(self._path), connection
-            yield lent[1]
+            cursor = lent[1].execute(statement, parameters)
+            # Fetching every row ends the transaction.
+            result = cursor.fetchall(), cursor.rowcount
+        except BaseException:
+            # A statement that was interrupted would keep its transaction open.
+            if lent is not None:
+                lent[1].close()
+            lent = None
+            raise
         finally:
-            with self._gate:
-                self._busy -= 1
+            with _LOCK:
                 if lent is not None:
                     self._idle.append(lent)
+                del call
                 self._gate.notify_all()
+        return result
 
     def close(self) -> None:
         """Close what no call has."""
-        with self._gate:
+        with _LOCK:
             _close(self._idle)
 
     @classmethod
     def before_fork(cls) -> None:
         """Wait for the calls in progress, close every connection, and let no call begin."""
-        cls._gate.acquire()
+        _LOCK.acquire()
         cls._pending_forks += 1
-        cls._gate.wait_for(lambda: not any(pool._busy for pool in cls._pools))  # noqa: SLF001 - its own class
+        while any(pool._calls for pool in cls._pools):  # noqa: SLF001 - its own class
+            # A call that a signal's handler broke off may end without a word.
+            cls._gate.wait(_POLL_SECONDS)
         for pool in cls._pools:
             _close(pool._idle)  # noqa: SLF001 - its own class
 
@@ -85,13 +111,13 @@ class Pool:
         """Let calls begin again, unless another thread is about to fork."""
         cls._pending_forks -= 1
         cls._gate.notify_all()
-        cls._gate.release()
+        _LOCK.release()
 
     @classmethod
     def after_fork_in_child(cls) -> None:
         """Let calls begin: the other threads, and what they were about to do, are not in the child."""
         cls._pending_forks = 0
-        cls._gate.release()
+        _LOCK.release()
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

@@ -11,7 +11,8 @@ What every store promises, and `lamella.testing.StoreContract` proves:
 - **Conditions** (`conditional_put`). `if_version` is checked and the write is made as one step. Versions differ
   whenever the bytes differ; a version is opaque, compared only for equality, and outlives the process.
 - **Listing** (`lists`). `list(prefix)` streams in bounded memory, in no promised order, and each object that is there
-  throughout the call once. A prefix ends in `/` and means that folder, never `ab/` for `a`.
+  throughout the call once. A prefix ends in `/` and means that folder, never `ab/` for `a`. What other programs left
+  under a name that is no locator is left out.
 - **Errors.** `ObjectNotFoundError`, `StoreConflictError`, `StoreUnavailableError` (transient), else `StoreError`; the
   store's own exception is the cause. After a failed `put` nothing partial can be read and no temporary object stays.
 - **Threads and forks.** Any number of threads. Opened lazily, by the process that uses it; a store that is not
