@@ -61,6 +61,34 @@ def test_source_of_another_size_than_was_said_leaves_the_old_value(build, store,
 
 
 @pytest.mark.parametrize("order", ORDERS)
+def test_source_is_read_no_further_than_the_segment_that_passes_its_size(build, store, order):
+    def endless():
+        for number in range(1, 100):
+            taken.append(number)
+            yield noise(100_000)
+
+    taken = []
+    with pytest.raises(InvalidValueError, match="at least 300000 bytes, size_bytes said 299999"):
+        build(order, store).put_stream(ADDRESS, endless(), 299_999)
+    assert taken == [1, 2, 3]
+    assert _locators(store) == []
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_file_whose_read_raises_stop_iteration_is_not_taken_for_whole(build, store, order):
+    class Cut:
+        def __init__(self):
+            self.pieces = iter([noise(100_000)])
+
+        def read(self, _size):
+            return next(self.pieces)
+
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        build(order, store).put_stream(ADDRESS, Cut())
+    assert _locators(store) == []
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("good_bytes", [0, 10, 70_000, 2_000_000])
 @pytest.mark.parametrize("error", [BrokenError, OSError, MemoryError, KeyboardInterrupt, SystemExit])
 def test_source_that_raises_leaves_the_old_value_and_its_own_error(build, store, order, good_bytes, error):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Union
 
 from lamella.errors import InvalidValueError, LimitExceededError
@@ -12,6 +11,8 @@ from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.layer import Segment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from lamella.limits import Limits
     from lamella.protocols.layer import Payload
 
@@ -33,6 +34,10 @@ def segments(source: StreamSource, size_bytes: int | None, limits: Limits) -> Pa
         count += len(segment)
         if count > limits.max_stream_bytes:
             raise LimitExceededError(f"the stream is longer than limits.max_stream_bytes, {limits.max_stream_bytes}")
+        if size_bytes is not None and count > size_bytes:
+            raise InvalidValueError(
+                f"the source has at least {count} bytes, size_bytes said {size_bytes}; nothing was stored"
+            )
         yield segment
     if size_bytes is not None and count != size_bytes:
         raise InvalidValueError(f"the source has {count} bytes, size_bytes said {size_bytes}; nothing was stored")
@@ -57,8 +62,7 @@ def _pieces(source: StreamSource) -> Payload:
     """Yield what the source gives, in segments; copied where the source may use its buffer again."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = (source,)
-    pieces = iter(partial(source.read, SEGMENT_BYTES), b"") if hasattr(source, "read") else source
-    for piece in pieces:
+    for piece in _reads(source.read) if hasattr(source, "read") else source:
         try:
             view = memoryview(piece).cast("B")
         except TypeError:
@@ -68,3 +72,9 @@ def _pieces(source: StreamSource) -> Payload:
         for start in range(0, len(view), SEGMENT_BYTES):
             segment = view[start : start + SEGMENT_BYTES]
             yield segment if type(view.obj) is bytes else bytes(segment)
+
+
+def _reads(read: Callable[[int], Segment]) -> Iterator[Segment]:
+    """Yield what a file gives; `iter(read, b"")` would take a `StopIteration` out of it for the file's end."""
+    while (piece := read(SEGMENT_BYTES)) != b"":
+        yield piece
