@@ -25,7 +25,8 @@ LamellaError
     ├── ForkedProcessError            opened before a fork, used after it
     └── StoreUnavailableError         transient
 
-A message says what is wrong and what to do next. It never holds a plaintext, a key or a ciphertext.
+A message says what is wrong and what to do next. It never holds a plaintext, a key or a ciphertext; the path
+in an `InvalidValueError` names places inside the value.
 """
 
 from __future__ import annotations

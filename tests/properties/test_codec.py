@@ -126,7 +126,7 @@ def test_text_that_was_written_is_written_again_byte_for_byte(value):
 
 
 @given(
-    st.lists(st.integers(0, 3) | st.text("abc", min_size=1), max_size=8),
+    st.lists(st.integers(0, 3) | st.text("abc", min_size=1, max_size=40), max_size=8),
     st.sampled_from([float("nan"), float("inf"), b"secret", {"secret"}, object(), 1j, range(3), Share("nan")]),
 )
 def test_refusal_names_the_path_and_never_the_value(path, fault):
@@ -144,6 +144,24 @@ def test_refusal_names_the_path_and_never_the_value(path, fault):
 def test_key_that_json_has_no_word_for_is_refused_with_the_path_of_its_object(key):
     with pytest.raises(InvalidValueError, match=r"at \$\.list\[1\] has a key of type"):
         dump_json({"list": [0, {key: 1}]}, DEFAULT_LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        ("x" * 1_000_000, "x" * 40 + "..."),
+        ("x" * 40, "x" * 40),
+        ("\ud800", r"\ud800"),
+        ("\x1b[2J\n", r"\x1b[2J\n"),
+        ("\u00e9\U0001f600", r"\xe9\U0001f600"),
+        (10**100, "1" + "0" * 39 + "..."),
+        (None, "null"),
+    ],
+)
+def test_path_spells_a_name_in_printable_ascii_and_cuts_it(key, said):
+    with pytest.raises(InvalidValueError) as refused:
+        dump_json({key: float("nan")}, DEFAULT_LIMITS)
+    assert f"at $.{said} is NaN" in str(refused.value)
 
 
 def test_integer_of_more_digits_than_python_prints_is_refused_with_its_path():

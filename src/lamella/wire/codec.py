@@ -31,6 +31,7 @@ CODEC_JSON: Final = 0
 CODEC_RAW: Final = 1
 
 _LONG_TEXT_BYTES: Final = 1024 * 1024
+_SPELT_CHARS: Final = 40
 
 # With these it refuses whatever is of a subclass of a JSON type, as it refuses keys that are not exact texts.
 _EXACT: Final = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
@@ -44,7 +45,7 @@ def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever t
     JSON has no word for.
 
     Raises:
-        InvalidValueError: The value is not JSON; the message names the path.
+        InvalidValueError: The value is not JSON; the message spells its path, never what is there.
         LimitExceededError: It is too long or nested too deeply.
     """
     text = _dump_plain(value) if is_plain(value, limits) else None
@@ -114,10 +115,16 @@ def _blame(value: object) -> tuple[str, str]:
             continue
         seen.add(id(node))
         if isinstance(node, dict):
-            places += [(f"{path}.{key}", child) for key, child in node.items()]
+            places += [(f"{path}.{_spelt(key)}", child) for key, child in node.items()]
         elif isinstance(node, (list, tuple)):
             places += [(f"{path}[{index}]", child) for index, child in enumerate(node)]
     return "$", "contains itself or cannot be written as JSON"
+
+
+def _spelt(key: object) -> str:
+    """Write a name inside a value so that every terminal can show it and no name fills the message."""
+    text = str.encode(key, "unicode_escape").decode() if isinstance(key, str) else json.dumps(key)
+    return text if len(text) <= _SPELT_CHARS else f"{text[:_SPELT_CHARS]}..."
 
 
 def _fault(node: object) -> str | None:
