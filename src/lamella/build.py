@@ -49,7 +49,7 @@ def build_store(label: str, spec: StoreSpec, registry: Registry) -> Store:
 
     Raises:
         UnknownPluginError: No installed distribution registers the scheme.
-        ConfigError: The store refuses its URL or an option.
+        ConfigError: The store refuses its URL or an option, or the working directory of a relative path is gone.
     """
     scheme = spec.url.partition(":")[0]
     if scheme == "backend" and scheme not in registry.stores:
@@ -58,4 +58,9 @@ def build_store(label: str, spec: StoreSpec, registry: Registry) -> Store:
         )
     if scheme not in registry.stores:
         raise UnknownPluginError(f"{label}: {unknown('store scheme', scheme, registry.stores)}")
-    return registry.store(scheme).from_url(spec.url, spec.options)
+    try:
+        return registry.store(scheme).from_url(spec.url, spec.options)
+    except OSError as error:
+        raise ConfigError(
+            f"{label}: cannot tell where it is: {error.strerror}; give an absolute path, or start in another folder"
+        ) from None

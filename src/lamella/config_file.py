@@ -22,9 +22,9 @@ def default_path() -> str | None:
     """Return the file of the working directory, None where there is none.
 
     Raises:
-        ConfigError: There are both.
+        ConfigError: There are both, or nobody can tell.
     """
-    found = [path for path in _DEFAULT_PATHS if Path(path).exists()]
+    found = [path for path in _DEFAULT_PATHS if _exists(path)]
     if len(found) > 1:
         raise ConfigError(f"there are both {' and '.join(found)}; keep one of them")
     return found[0] if found else None
@@ -41,6 +41,19 @@ def read_tables(path: str | os.PathLike[str]) -> dict[str, Any]:
         return read(Path(path))
     except OSError as error:
         raise ConfigError(f"cannot read the configuration {path}: {error.strerror}; check the path") from None
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)  # noqa: PTH116 - what Path.exists says of an error depends on the Python
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise ConfigError(
+            f"cannot look for {path} in the working directory: {error.strerror}; "
+            "start in another one, or name the file in LAMELLA__CONFIG"
+        ) from None
+    return True
 
 
 def _read_toml(path: Path) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def _environment(environ: Mapping[str, str]) -> Iterator[_Setting]:
 
 
 def _file(path: str | os.PathLike[str] | None, environ: Mapping[str, str]) -> Iterator[_Setting]:
-    if path is None:
-        path = environ.get(_PATH_VARIABLE, default_path())
+    if path is None and (path := environ.get(_PATH_VARIABLE)) is None:
+        path = default_path()
     if path is not None:
         yield from _flatten(read_tables(path), os.fspath(path))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
 
-from lamella.config import load_config
+from lamella.config import build_stack, load_config
 from lamella.errors import ConfigError
 from lamella.state import configured_state_backend
 from lamella.testing.plain_state_backends import MemoryStateBackend
@@ -72,6 +75,30 @@ def test_two_files_are_one_too_many(write):
     with pytest.raises(ConfigError, match=r"both lamella\.toml and lamella\.cfg"):
         load_config(environ={})
     assert load_config(path="lamella.cfg", environ={}).policy.strict
+    assert load_config(environ={"LAMELLA__CONFIG": "lamella.cfg"}).policy.strict
+
+
+@pytest.mark.parametrize("chain", [None, "cobblestone256 | memory://"])
+def test_folder_that_nobody_may_look_into_is_refused_with_the_ways_out(monkeypatch, chain):
+    def refuse(path, **_):
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refuse)
+        with pytest.raises(ConfigError, match=r"lamella\.toml .*: Permission denied; start in"):
+            load_config(chain, environ={})
+
+
+def test_folder_that_is_gone_holds_no_file_and_no_relative_path_is_taken_from_it(tmp_path):
+    tmp_path.rmdir()
+    settings = {"stores.other.url": "directory:///var/lib/state", "keyring": "file:keyring"}
+    for chain, message in {
+        "cobblestone256 | sqlite:///a.db": r"stores\.main: cannot tell where",
+        "cobblestone256 | directory://a": r"stores\.main: cannot tell where",
+        "cobblestone256 | memory://": "cannot tell where the keyring is: No such file",
+    }.items():
+        with pytest.raises(ConfigError, match=message):
+            build_stack(load_config(chain, environ={}, settings=settings))
 
 
 @pytest.mark.parametrize(

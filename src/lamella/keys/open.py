@@ -21,10 +21,16 @@ def open_provider(spec: str, registry: Registry | None = None) -> KeyProvider:
         registry: The known providers; by default those that distributions register.
 
     Raises:
-        ConfigError: The spec is not `NAME:REST`, or its provider refuses the rest.
+        ConfigError: The spec is not `NAME:REST`, its provider refuses the rest, or the working directory of a relative
+            path is gone.
         UnknownPluginError: No installed distribution registers the provider.
     """
     name, colon, rest = spec.partition(":")
     if not colon:
         raise ConfigError("a keyring spec begins with the name of a key provider, as in file:PATH or env:NAME")
-    return (registry or installed_registry()).key_provider(name).from_spec(rest)
+    try:
+        return (registry or installed_registry()).key_provider(name).from_spec(rest)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot tell where the keyring is: {error.strerror}; give an absolute path, or start in another folder"
+        ) from None
