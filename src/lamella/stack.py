@@ -155,6 +155,7 @@ class Stack:
             How many generations of parts there were.
 
         Raises:
+            InvalidValueError: The age is not a finite number from 0 on.
             StoreError: A store failed; call again.
         """
         from lamella.flow.sweep import sweep  # noqa: PLC0415 - a task never sweeps

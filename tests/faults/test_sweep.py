@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from lamella.errors import InvalidValueError, StoreError
 from lamella.keys.keyring import Keyring
 from lamella.scope import Address, AssetScope, TaskScope
+from lamella.testing import FaultyStore
 from lamella.testing.payloads import noise
 from lamella_layers.store.directory import DirectoryStore
 from lamella_layers.store.inline import InlineStore
@@ -96,6 +98,34 @@ def test_what_is_no_part_of_ours_stays(build):
     store.put("p1/a-stray/object", (b"x",))
     assert stack.gc(older_than_seconds=0) == 0
     assert _locators(store) == ["p1/a-stray/object"]
+
+
+@pytest.mark.parametrize("age", [float("nan"), float("inf"), -1, -0.001, "5", None])
+def test_age_that_is_no_finite_number_from_zero_on_sweeps_nothing(build, age):
+    store = MemoryStore()
+    stack = build(ORDERS[0], store)
+    _orphan(stack, store, ADDRESSES[0])
+    before = _locators(store)
+    with pytest.raises(InvalidValueError, match="finite number from 0 on"):
+        stack.gc(older_than_seconds=age)
+    assert _locators(store) == before
+
+
+@pytest.mark.parametrize("fault", [PermissionError("canary"), TypeError("canary")])
+def test_exception_of_a_store_is_named_wherever_a_sweep_meets_it(build, fault):
+    inner = MemoryStore()
+    _orphan(build(ORDERS[1], inner), inner, ADDRESSES[0])
+    build(ORDERS[1], inner).put_stream(ADDRESSES[1], [SPLIT])
+    counted = FaultyStore(inner)
+    build(ORDERS[1], counted).gc(older_than_seconds=0, dry_run=True)
+    refused = []
+    for step in range(1, counted.steps + 1):
+        try:
+            build(ORDERS[1], FaultyStore(inner, fail_at=step, fault=fault)).gc(older_than_seconds=0, dry_run=True)
+        except StoreError as error:
+            refused.append(str(error))
+    assert all(type(fault).__name__ in each and "canary" not in each for each in refused)
+    assert len(refused) >= 3
 
 
 def test_store_that_cannot_list_holds_no_parts(build):

@@ -207,3 +207,10 @@ def test_verb_without_a_configuration_says_how_to_make_one(cli):
 @pytest.mark.usefixtures("configured")
 def test_chain_that_cannot_work_is_refused(cli):
     cli("put", "1", *CURSOR, "--chain", "chunk | chunk | memory://", fails=StackOrderError)
+
+
+@pytest.mark.usefixtures("configured")
+def test_gc_takes_a_finite_number_of_hours_from_zero_on(cli):
+    assert cli("gc", "--older-than-hours", "0.5").stdout == "removed 0 generations of parts without a value\n"
+    for hours in ("nan", "inf", "1e308", "-1", "a day"):
+        cli("gc", "--older-than-hours", hours, fails=click.BadParameter)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import TYPE_CHECKING
 
 import click
@@ -15,13 +16,30 @@ if TYPE_CHECKING:
 __all__ = ["gc"]
 
 
+def _seconds(context: click.Context, option: click.Parameter, hours: float) -> float:
+    """Return the seconds; a range of click takes what is not a number."""
+    del context, option
+    seconds = hours * 3600
+    if not math.isfinite(seconds):
+        raise click.BadParameter("must be a finite number.")
+    return seconds
+
+
 @click.command()
-@click.option("--older-than-hours", type=click.FloatRange(min=0), default=24.0, show_default=True, metavar="HOURS")
+@click.option(
+    "--older-than-hours",
+    "older_than_seconds",
+    type=click.FloatRange(min=0),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    callback=_seconds,
+)
 @click.option("--dry-run", is_flag=True, help="Count only.")
 @stack_options
-def gc(*, older_than_hours: float, dry_run: bool, setup: Setup) -> None:
+def gc(*, older_than_seconds: float, dry_run: bool, setup: Setup) -> None:
     """Remove parts that no value names and nobody wrote to for HOURS; more hours than the longest write takes."""
     with setup.stack() as stack:
-        count = stack.gc(older_than_seconds=older_than_hours * 3600, dry_run=dry_run)
+        count = stack.gc(older_than_seconds=older_than_seconds, dry_run=dry_run)
     found = "found" if dry_run else "removed"
     click.echo(json.dumps({found: count}) if setup.as_json else f"{found} {count} generations of parts without a value")
