@@ -10,8 +10,10 @@ import pytest
 
 from lamella.errors import IntegrityError, LamellaError, ObjectNotFoundError, RefMismatchError
 from lamella.policy import Policy
+from lamella.protocols.store import StoredObject
 from lamella.scope import Address, AssetScope, TaskScope, XComScope
 from lamella.testing.payloads import noise
+from lamella_layers.store.memory import MemoryStore
 
 BEST = "zstd | padme | cobblestone256 | chunk"
 AFTER = "chunk | cobblestone256"
@@ -213,6 +215,27 @@ def test_stray_object_among_the_parts_of_a_scope_goes_when_it_is_cleared(build):
     stack.engine.store.put(f"p1/{stack.engine.place(ADDRESSES[0]).scope_id}/readme", (b"stray",))
     stack.clear(ADDRESSES[0].scope, all_map_indices=True)
     assert _objects(stack.engine.store) == {}
+
+
+class Littered(MemoryStore):
+    """Lists what another program left in the folder, under names that are no locators."""
+
+    litter = ()
+
+    def list(self, prefix):
+        yield from (StoredObject(prefix + name, 1, 0.0) for name in self.litter)
+        yield from super().list(prefix)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("erase", ["delete", "clear"])
+def test_name_that_no_writer_could_have_given_stands_in_no_erasure_s_way(build, order, erase):
+    store = Littered()
+    stack = build(order, store)
+    stack.put_stream(ADDRESSES[0], [noise(SPLIT_BYTES)])
+    store.litter = (".stray", "Notes", "a" * 160)
+    getattr(stack, erase)(ADDRESSES[0] if erase == "delete" else ADDRESSES[0].scope)
+    assert [row for prefix in ("o1/", "p1/") for row in MemoryStore.list(store, prefix)] == []
 
 
 def test_asset_written_by_name_is_another_one_than_by_uri(build):

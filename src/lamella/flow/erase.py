@@ -14,13 +14,13 @@ from lamella.errors import StoreConflictError, StoreError
 from lamella.flow.edge import storing
 from lamella.flow.head import current_generation
 from lamella.protocols.store import Absent
-from lamella.wire.locator import Place, scope_prefixes
+from lamella.wire.locator import Place, is_locator, scope_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lamella.flow.engine import Engine
-    from lamella.protocols.store import Store
+    from lamella.protocols.store import Store, StoredObject
     from lamella.scope import Address, Scope
 
 __all__ = ["clear", "delete", "delete_version", "erasable_stores", "place_of_part", "remove_generation"]
@@ -55,14 +55,14 @@ def clear(engine: Engine, scope: Scope, *, all_map_indices: bool) -> None:
         if not store.lists:
             raise StoreError(f"{store.scheme}:// does not list, so a scope cannot be cleared; delete key by key")
         with storing(heads):
-            for head in store.list(heads):
+            for head in _listed(store, heads):
                 store.delete(head.locator)
             _remove_parts(engine, store, scope.kind, parts)
 
 
 def remove_generation(store: Store, place: Place, generation: bytes) -> None:
     """Remove the parts of one generation that no head names."""
-    for part in store.list(place.generation(generation)):
+    for part in _listed(store, place.generation(generation)):
         store.delete(part.locator)
 
 
@@ -84,7 +84,7 @@ def erasable_stores(engine: Engine) -> Iterator[Store]:
 def _remove_parts(engine: Engine, store: Store, kind: str, prefix: str) -> None:
     """Remove listed parts, but not those of a head that was committed in the meantime."""
     kept: dict[tuple[Place, bytes], bool] = {}
-    for part in store.list(prefix):
+    for part in _listed(store, prefix):
         found = place_of_part(kind, part.locator)
         if found is None:  # No writer names a part so, and no reader looks for it.
             store.delete(part.locator)
@@ -96,6 +96,11 @@ def _remove_parts(engine: Engine, store: Store, kind: str, prefix: str) -> None:
     for (place, generation), keep in kept.items():
         if not keep:
             delete_version(engine, store, place, generation)
+
+
+def _listed(store: Store, prefix: str) -> Iterator[StoredObject]:
+    """List what may be removed; what is named as no object can be, the store would refuse to remove at every try."""
+    return (found for found in store.list(prefix) if is_locator(found.locator))
 
 
 def place_of_part(kind: str, locator: str) -> tuple[Place, bytes] | None:
