@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lamella.errors import ConfigError, StackOrderError
 from lamella.order import refuse_order
 from lamella.policy import require_fips
+from lamella.protocols.layer import Role, SplitLayer
+from lamella.wire.envelope import MAX_HEADER_BYTES
 from lamella.wire.ref import ALIAS
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from lamella.registry import Registry
 
 __all__ = ["refuse_aliases", "refuse_parts"]
+
+# By which part of itself what follows the split may make a part longer: a padding, or else runs and seals.
+_PADDED: Final = 8
+_SEALED: Final = 256
 
 
 def refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits: Limits, registry: Registry) -> None:
@@ -33,12 +39,25 @@ def refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits: 
         if registry.layer(layer.name) is not type(layer):
             raise ConfigError(f"layer {layer.name!r} is not the one that is registered, so no read could undo it")
     refuse_order(layers, store)
+    _refuse_large_parts(layers, store)
     if not policy.allow_plaintext and not any(layer.strength for layer in layers):
         raise ConfigError(
             "the stack has no layer that encrypts; add cobblestone256, or set policy.allow_plaintext = true"
         )
     if policy.require_fips:
         require_fips()
+
+
+def _refuse_large_parts(layers: Sequence[Layer], store: Store) -> None:
+    for position, layer in enumerate(layers):
+        if isinstance(layer, SplitLayer) and store.max_object_bytes is not None:
+            pads = any(each.role == Role.PAD for each in layers[position:])
+            longest = layer.part_bytes + layer.part_bytes // (_PADDED if pads else _SEALED) + MAX_HEADER_BYTES
+            if longest > store.max_object_bytes:
+                raise StackOrderError(
+                    f"{layer.name} may make objects of {longest} bytes, {store.scheme}:// takes up to "
+                    f"{store.max_object_bytes}; set a smaller part_bytes"
+                )
 
 
 def refuse_aliases(

@@ -14,9 +14,12 @@ from lamella.registry import installed_registry
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.stack import Stack
 from lamella.testing import FaultyStore
+from lamella.testing.payloads import noise
 from lamella_layers.pad.padme import Padme
 from lamella_layers.store.inline import InlineStore
 from lamella_layers.store.memory import MemoryStore
+
+ADDRESS = Address(TaskScope("dag", "run", "task"), "key")
 
 
 class Listless(MemoryStore):
@@ -34,6 +37,26 @@ class Listless(MemoryStore):
 def test_order_that_cannot_work_is_refused_when_it_is_built(build, order, store, match):
     with pytest.raises(StackOrderError, match=match):
         build(order, store)
+
+
+@pytest.mark.parametrize(
+    ("order", "longest"),
+    [
+        ("zstd | padme | cobblestone256 | chunk", 69_895),
+        ("chunk | zstd | cobblestone256 | cobblestone256", 69_895),
+        ("chunk | zstd | padme | cobblestone256", 77_831),
+    ],
+)
+def test_parts_are_no_longer_than_the_store_that_a_stack_is_built_over_takes(build, order, longest):
+    store = MemoryStore()
+    store.max_object_bytes = longest - 1
+    with pytest.raises(StackOrderError, match=f"may make objects of {longest} bytes, memory:// takes up to"):
+        build(order, store)
+    store.max_object_bytes = longest
+    stack = build(order, store)
+    for size_bytes in (*range(65_300, 65_537, 59), 200_000):
+        stack.put_stream(ADDRESS, [noise(size_bytes)])
+        assert max(row.size_bytes for prefix in ("o1/", "p1/") for row in store.list(prefix)) <= longest
 
 
 @pytest.mark.parametrize("order", ["", "zstd", "zstd | padme | chunk"])
