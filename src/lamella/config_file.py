@@ -78,6 +78,11 @@ def _read_cfg(path: Path) -> dict[str, Any]:
     except (configparser.Error, UnicodeDecodeError) as error:
         # Its own message repeats the line, which may hold a credential.
         raise ConfigError(f"the configuration {path} is no .cfg file: {type(error).__name__}") from None
+    if parser.defaults() and not parser.sections():
+        raise ConfigError(
+            f"the configuration {path}: [DEFAULT] is what other sections begin with, and there are none; "
+            f"write [{_TOP_SECTION}] in its place, and tables such as [policy] for their settings"
+        )
     tables: dict[str, Any] = {}
     for section in parser.sections():
         table = tables

@@ -133,6 +133,8 @@ def _flatten(tree: Mapping[str, object], origin: str, prefix: str = "") -> Itera
         if name in _TABLES or (prefix == "stores." and name.count(".") == 1):
             if not isinstance(value, Mapping):
                 raise ConfigError(f"{name} ({origin}): must be a table")
+            if not value and prefix == "stores." and key != "aliases":
+                raise ConfigError(f"{name} ({origin}): is empty; give the store a url, or remove it")
             yield from _flatten(value, origin, f"{name}.")
         elif read := _reader(name):
             yield name, value, origin, read

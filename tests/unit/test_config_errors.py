@@ -67,6 +67,10 @@ def _own_folder(tmp_path, monkeypatch):
             "alias (argument) is not the store 'new' that the chain ends in; remove alias",
         ),
         ({"chain": _CHAIN, "stores": {"old": {"fsync": "off"}}}, "stores.old has no url; add one, as in url = "),
+        (
+            {"chain": _CHAIN, "stores": {"old": {}}},
+            "stores.old (argument): is empty; give the store a url, or remove it",
+        ),
         ({"chain": _CHAIN, "stores": {"old": {"url": "memory"}}}, "stores.old.url: a store URL begins with a scheme"),
         (
             {"chain": "directory://x?fsync=off", "stores": {"main": {"fsync": "full"}}},

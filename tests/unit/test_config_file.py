@@ -108,6 +108,8 @@ def test_folder_that_is_gone_holds_no_file_and_no_relative_path_is_taken_from_it
         ("[lamella]\nSECRET", "is no .cfg file: ParsingError"),
         ("[lamella]\na = SECRET\na = 2", "is no .cfg file: DuplicateOptionError"),
         ("[workers]\nstate_bakend = SECRET", "did you mean 'workers.state_backend'"),
+        ("[DEFAULT]\nchain = SECRET", "lamella.cfg: [DEFAULT] is what other sections begin with, and there are none"),
+        ("[lamella]\nkeyring = SECRET\n[stores.old]", "stores.old (lamella.cfg): is empty; give the store a url"),
         ("[stores]\nmain = SECRET\n[stores.main]\nurl = memory://", "stands below a setting"),
     ],
 )
