@@ -52,7 +52,19 @@ def test_file_that_cannot_be_written_is_1(ref, shell):
     assert "missing" in _fails(shell("get", ref, "--output", "missing/copy"), 1)
 
 
-@pytest.mark.parametrize("arguments", [("nonsense",), ("get",), ("put", "1"), (), ("get", "--nonsense")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("get",),
+        ("put", "1"),
+        (),
+        ("get", "--nonsense"),
+        ("put", *CURSOR, "--file", "missing"),
+        ("put", *CURSOR, "--stream", "missing"),
+        ("get", "lamella:1:x", "--output", "."),
+    ],
+)
 def test_command_line_that_cannot_work_is_2(shell, arguments):
     assert "--help" in _fails(shell(*arguments), 2)
 
@@ -64,8 +76,13 @@ def test_configuration_that_cannot_work_is_2(shell):
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize(
     "arguments",
-    [("get", "lamella:1:x"), ("put", "canary", *CURSOR), ("delete", *TASK, "--key", "k" * 5000)],
-    ids=["ref", "value", "address"],
+    [
+        ("get", "lamella:1:x"),
+        ("put", "canary", *CURSOR),
+        ("put", "1" * 5000, *CURSOR),
+        ("delete", *TASK, "--key", "k" * 5000),
+    ],
+    ids=["ref", "value", "number", "address"],
 )
 def test_bad_input_is_3(shell, arguments):
     assert "canary" not in _fails(shell(*arguments), 3)

@@ -69,9 +69,16 @@ def test_put_wants_exactly_one_value(cli, arguments):
 
 
 @pytest.mark.usefixtures("configured")
-@pytest.mark.parametrize("text", ['{"canary', "canary", "NaN", '"canary"x', "\udcff"])
+@pytest.mark.parametrize("text", ['{"canary', "canary", "NaN", "1" * 5000, "-" + "1" * 5000, '"canary"x', "\udcff"])
 def test_value_that_is_no_json_is_refused_without_repeating_it(cli, text):
-    assert "canary" not in cli("put", text, *CURSOR, fails=InvalidValueError)
+    assert "canary" not in cli("put", *CURSOR, "--", text, fails=InvalidValueError)
+
+
+@pytest.mark.usefixtures("configured")
+def test_number_below_zero_is_a_value_behind_two_dashes(cli):
+    cli("put", "-5", *CURSOR, fails=click.NoSuchOption)
+    cli("put", *CURSOR, "--", "-5")
+    assert cli("get", *CURSOR).stdout == "-5\n"
 
 
 def test_file_that_is_no_utf8_is_no_json(cli, configured):

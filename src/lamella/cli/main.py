@@ -4,7 +4,7 @@
 |---|---|
 | 0 | done |
 | 1 | unexpected, interrupted, or a claim of the demo or a step of the doctor that does not hold |
-| 2 | the command line or the configuration cannot work |
+| 2 | the command line, with the files that it names, or the configuration cannot work |
 | 3 | bad input: a ref, a scope, a key or a value |
 | 4 | nothing is stored there |
 | 5 | the stored object is not what was written |

@@ -74,8 +74,12 @@ def _parse(text: str | bytes) -> Any:  # noqa: ANN401 - any JSON document
         at = f"{error.msg}, line {error.lineno}, column {error.colno}"
     except (UnicodeError, RecursionError):
         at = "its text cannot be read"
+    except ValueError:
+        at = "an integer has more digits than this Python reads"
     # Raised out here, because the error of json holds the document and would stay as the context.
-    raise InvalidValueError(f"the value is not JSON: {at}; quote a text as '\"text\"', or store bytes with --stream")
+    raise InvalidValueError(
+        f"the value cannot be read as JSON: {at}; quote a text as '\"text\"', or store bytes with --stream"
+    )
 
 
 def _size_bytes(stream: BinaryIO) -> int | None:
