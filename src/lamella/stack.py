@@ -20,9 +20,9 @@ from lamella.registry import Registry, installed_registry
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Mapping, Sequence
 
+    from lamella.flow.spool import StreamTarget
     from lamella.keys.keyring import Keyring
     from lamella.protocols.layer import Layer, Payload, Segment
     from lamella.protocols.store import Store
@@ -180,11 +180,15 @@ class Stack:
         value = segments(source, size_bytes, self._engine.limits)
         return write(self._engine, address, CODEC_RAW, value, size_bytes)
 
-    def get_into(self, ref: str, target: str | os.PathLike[str] | BinaryIO, *, expect: Address | None = None) -> int:
+    def get_into(self, ref: str, target: StreamTarget, *, expect: Address | None = None) -> int:
         """Write the bytes behind a ref to a path or an open binary file, and return their number.
 
         They are spooled to a private file first, and published only after the last tag: a path by rename, an open file
         by copying. Raises as `get` does; `target` is then as it was.
+
+        Raises:
+            InvalidValueError: `target` is neither of the two.
+            OSError: It cannot be written.
         """
         from lamella.flow.spool import spool_into  # noqa: PLC0415 - who gets no stream need not import files and temp
 

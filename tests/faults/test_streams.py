@@ -342,6 +342,40 @@ def test_link_as_a_target_is_followed_and_stays(build, tmp_path):
         assert (tmp_path / "file").read_bytes() == noise(1000)
 
 
+def test_path_may_be_bytes_or_what_names_one(build, tmp_path):
+    class Named:
+        def __fspath__(self):
+            return bytes(tmp_path / "named")
+
+    stack = build(ORDERS[0])
+    ref = stack.put_stream(ADDRESS, [noise(1000)])
+    for target, name in ((bytes(tmp_path) + b"/\xff", "\udcff"), (Named(), "named")):
+        assert stack.get_into(ref, target) == 1000
+        assert (tmp_path / name).read_bytes() == noise(1000)
+
+
+class Nameless:
+    def __fspath__(self):
+        return 5
+
+
+@pytest.mark.parametrize("target", [None, 1, ["a"], object(), Nameless(), "a\0b", "\ud800"])
+def test_target_that_is_neither_a_path_nor_a_file_is_refused(build, target):
+    stack = build(ORDERS[0])
+    ref = stack.put_stream(ADDRESS, [noise(1000)])
+    with pytest.raises(InvalidValueError, match="a target is a path, or a file that is open for writing bytes"):
+        stack.get_into(ref, target)
+
+
+def test_loop_of_links_as_a_target_stays_and_cannot_be_written(build, tmp_path):
+    stack = build(ORDERS[0])
+    ref = stack.put_stream(ADDRESS, [noise(1000)])
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match="Too many levels of symbolic links"):
+        stack.get_into(ref, tmp_path / "loop")
+    assert [each.is_symlink() for each in tmp_path.iterdir()] == [True]
+
+
 def test_target_that_would_block_is_named(build):
     class Full(io.BytesIO):
         def write(self, _segment):

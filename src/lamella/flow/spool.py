@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final, Union
 
-from lamella.errors import LimitExceededError
+from lamella.errors import InvalidValueError, LimitExceededError
 from lamella.flow.edge import caller_side
 from lamella.limits import SEGMENT_BYTES
 
@@ -18,33 +19,52 @@ if TYPE_CHECKING:
     from lamella.protocols.layer import Payload, Segment
     from lamella.wire.lead import Lead
 
-__all__ = ["spool_into"]
+__all__ = ["StreamTarget", "spool_into"]
+
+_TARGET: Final = "a target is a path, or a file that is open for writing bytes"
+
+StreamTarget = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", BinaryIO]
+"""What a caller may have written: a path, or an open binary file."""
 
 
 def spool_into(
-    target: str | os.PathLike[str] | BinaryIO,
+    target: StreamTarget,
     limits: Limits,
     read: Callable[[Callable[[Lead, Payload], int]], int],
 ) -> int:
     """Let `read` fill a private file, then publish it at the target; return the number of bytes.
 
     Raises:
+        InvalidValueError: The target is neither a path nor an open file.
         LimitExceededError: The value is longer than `limits.max_stream_bytes`.
         OSError: The target cannot be written.
     """
-    if isinstance(target, (str, os.PathLike)):
+    if isinstance(target, (str, bytes, os.PathLike)):
         # A link is followed, and what is no file (a device, a pipe) is written into, never replaced.
-        final = Path(target).resolve()
+        final = _followed(target)
         if final.is_file() or not final.exists():
             return _spool_to_path(final, limits, read)
         with final.open("wb") as opened:
             return spool_into(opened, limits, read)
+    if not hasattr(target, "write"):
+        raise InvalidValueError(f"{_TARGET}, not {type(target).__name__}")
     with tempfile.TemporaryFile() as spool:
         count = read(lambda _, value: _fill(spool, value, limits))
         spool.seek(0)
         while segment := spool.read(SEGMENT_BYTES):
             _write_all(target, segment)
     return count
+
+
+def _followed(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
+    """Return the path behind all links; what Path.resolve makes of a loop depends on the Python."""
+    try:
+        final = Path(os.path.realpath(os.fsdecode(path)))
+    except (TypeError, ValueError) as error:
+        raise InvalidValueError(f"{_TARGET}, and this is no path: {type(error).__name__}") from None
+    if final.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(final))
+    return final
 
 
 def _spool_to_path(final: Path, limits: Limits, read: Callable[[Callable[[Lead, Payload], int]], int]) -> int:
