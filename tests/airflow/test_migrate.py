@@ -63,10 +63,15 @@ def _opened(backend):
     return backend
 
 
-def _migrate(*, watch=lambda _, rows: rows, **given):
+def _report(*, watch=lambda _, rows: rows, **given):
     options = {"apply": True, "plaintext_rows": False, "delete_old": False, "dags_paused": False, **given}
     report = import_module("lamella.airflow.migrate").migrate(watch=watch, **options).as_document()
     assert report["applied"] is options["apply"]
+    return report
+
+
+def _migrate(**given):
+    report = _report(**given)
     return {name: count for name, count in report.items() if isinstance(count, int) and count and name != "applied"}
 
 
@@ -225,6 +230,32 @@ def test_value_that_cannot_be_kept_is_left_and_the_others_are_moved(filled):
     filled.write("task", "nan", float("nan"))
     filled.write("task", "read as gzip.gz", VALUE)
     assert _migrate() == {"moved": len(filled.scopes()), "failed": 1, "refused": 1}
+
+
+@pytest.mark.parametrize(
+    ("column", "planted"),
+    [("map_index", -2), ("key", "k" * 5000), ("value", "[" * 100_000), ("value", "1" * 5000)],
+    ids=["map index", "key", "depth", "digits"],
+)
+def test_row_that_nobody_could_have_written_is_left_by_its_columns_and_the_others_are_moved(filled, column, planted):
+    filled.plant("task", "planted", "x")
+    if filled.server.host.HAS_REGIONS:
+        column = column.replace("map_index", "region_index")
+    filled.execute(f"UPDATE task_state_store SET {column} = ? WHERE key = 'planted'", planted)  # noqa: S608 - no input
+    report = _report(plaintext_rows=True)
+    assert (report["moved"], report["failed"]) == (len(filled.scopes()), 1)
+    [example] = report["examples"]
+    assert {"left": "failed", "kind": "task", "task_id": "extract"}.items() <= example.items()
+    assert len(json.dumps(example)) < 1000
+
+
+def test_genuine_ref_in_a_row_that_nobody_could_have_written_removes_nothing(filled):
+    _migrate()
+    before = _files(filled.earlier.folder)
+    filled.execute("UPDATE task_state_store SET key = ?", "k" * 5000)
+    filled.execute("DELETE FROM asset_state_store")
+    assert set(_migrate(delete_old=True)) == {"lamella"}
+    assert _files(filled.earlier.folder) == before
 
 
 def test_row_with_more_than_the_mark_is_none_of_a_backends(filled):

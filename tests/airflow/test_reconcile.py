@@ -399,6 +399,29 @@ atexit.register(lambda: Path("open.txt").write_text(f"{len(made)} {len(set(map(i
 """
 
 
+def test_rows_that_nobody_could_have_written_are_told_by_their_columns_beside_the_rest(ran, tmp_path):
+    home = _clone(ran, tmp_path)
+    ids = [row["id"] for row in home.task_rows()]
+    index = "region_index" if "region_index" in home.task_rows()[0] else "map_index"
+    update = "UPDATE task_state_store SET {} WHERE id = ?"
+    _execute(
+        home,
+        (update.format(f"{index} = -2, value = '1'"), ids[0]),
+        (update.format("key = ?, value = '1'"), "k" * 5000, ids[1]),
+        (update.format("value = ?"), "[" * 100_000, ids[2]),
+        (update.format("value = ?"), "1" * 5000, ids[3]),
+        (update.format("value = CAST('1' AS BLOB)"), ids[4]),
+        (update.format("key = ?"), "r" * 5000, ids[5]),
+    )
+    [run] = _reconcile(home, "--json --grace-days 0")
+    # Where a row stands whose address cannot be told, the object of the row that stood there has none.
+    assert _counts(run.document) == {"bypassed_rows": 5, "misplaced_refs": 1, "orphaned_objects": 2}
+    assert run.code == FOUND
+    examples = run.document["examples"]
+    assert {-2, "k" * 256} <= {part for each in examples["bypassed_rows"] for part in each.values()}
+    assert examples["misplaced_refs"][0]["key"] == "r" * 256
+
+
 def test_both_stacks_are_closed(clone):
     home = clone[0].but({"state_store.backend": "lamella.airflow.LamellaMetastoreBackend"})
     _reconcile(home, "--json", first=_SEAL_ROWS)

@@ -10,6 +10,7 @@ Source: docs/airflow.md, "Coming from another backend".
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from airflow.state import resolve_state_backend
@@ -33,7 +34,7 @@ from lamella.errors import (
 )
 from lamella.scope import Address
 from lamella.state.inner import unarmoured
-from lamella.state.reconcile.rows import names_of
+from lamella.state.reconcile.rows import names_of, raw_names
 from lamella.state.scopes import owner_of
 from lamella.state.values import is_ref, load_document
 
@@ -122,13 +123,12 @@ class _Move:
         try:
             self.report.counts[self._moved(row)] += 1
         except _LeftError as left:
-            names = names_of(*(Address(owner_of(scope).scope, row.key) for scope in row.scopes))
-            self.report.leave(left.word, names, left.cause)
+            self.report.leave(left.word, _names(row), left.cause)
 
     def _moved(self, row: Row) -> str:
         try:
             document = load_document(row.value)
-        except InvalidValueError as error:
+        except (InvalidValueError, LimitExceededError) as error:
             raise _LeftError("failed", error) from None
         ref = unwrapped(document)
         if is_ref(ref or document):
@@ -183,11 +183,21 @@ class _Move:
             return
         try:
             place = self._engine.verify(ref).place
-        except (RefError, KeyringError):
-            return  # Of another keyring: whose it is cannot be told.
-        for owner in map(owner_of, row.scopes):
-            if self._fallback is not None and self._engine.place(Address(owner.scope, row.key)) == place:
+            addresses = [Address(owner_of(scope).scope, row.key) for scope in row.scopes]
+        except (RefError, KeyringError, AddressError):
+            return  # Of another keyring, or copied into a row that can have none: whose it is cannot be told.
+        for scope, address in zip(row.scopes, addresses, strict=True):
+            if self._fallback is not None and self._engine.place(address) == place:
                 try:
-                    self._fallback.delete(owner.given, row.key)
+                    self._fallback.delete(scope, row.key)
                 except StoreError:
                     self.report.counts["old_kept"] += 1
+
+
+def _names(row: Row) -> dict[str, Any]:
+    """Return what a report calls a row by; its columns, where they make no address."""
+    try:
+        return names_of(*(Address(owner_of(scope).scope, row.key) for scope in row.scopes))
+    except AddressError:
+        given = {name: part for scope in row.scopes for name, part in asdict(scope).items() if part is not None}
+        return raw_names("task" if "dag_id" in given else "asset", {**given, "key": row.key})

@@ -24,6 +24,7 @@ from sqlalchemy import and_, func, or_, select
 from lamella.airflow.rows import enveloped, opened_session, unwrapped
 from lamella.airflow.settings import open_metastore_stack, open_worker_stack, read_settings
 from lamella.errors import (
+    AddressError,
     ConfigError,
     IntegrityError,
     KeyringError,
@@ -34,13 +35,13 @@ from lamella.errors import (
 from lamella.scope import Address, AssetScope
 from lamella.state.reconcile.compare import Comparison, reconcile
 from lamella.state.reconcile.report import BYPASSED, FALLBACK, FOREIGN, IN_ROW
-from lamella.state.reconcile.rows import Row
+from lamella.state.reconcile.rows import Row, raw_names
 from lamella.state.scopes import TaskScope, owner_of
 from lamella.state.values import QUOTED_REF, get_text
 from lamella.wire.ref import PREFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lamella.stack import Stack
     from lamella.state.reconcile.report import Report
@@ -136,19 +137,27 @@ class AirflowRows:
         return [*map(self._asset, _select(query))]
 
     def _task(self, row: Any) -> Row:  # noqa: ANN401 - a row of SQLAlchemy
-        address = Address(owner_of(row).scope, row.key)
-        return self._row(f"task:{row.id}:", (address,), address, row.text)
+        return self._row(f"task:{row.id}:", _task_addresses, row)
 
     def _asset(self, row: Any) -> Row:  # noqa: ANN401 - a row of SQLAlchemy
-        # The worker knows an asset by its name or its URI, the server by its number.
-        by_id = AssetScope(asset_id=row.asset_id)
-        by_name = (AssetScope(name=row.name), AssetScope(uri=row.uri)) if row.name is not None else ()
-        addresses = tuple(Address(scope, row.key) for scope in (*by_name, by_id))
-        return self._row(f"asset:{row.asset_id}:{row.key}", addresses, addresses[-1], row.text)
+        return self._row(f"asset:{row.asset_id}:{row.key}", _asset_addresses, row)
 
-    def _row(self, token: str, addresses: tuple[Address, ...], own: Address, text: str) -> Row:
+    def _row(self, token: str, addresses_of: Callable[[Any], tuple[Address, ...]], row: Any) -> Row:  # noqa: ANN401 - likewise
+        try:
+            addresses = addresses_of(row)
+        except AddressError:  # No worker and no server has one, so somebody else wrote it.
+            ref, columns = _enveloped(row.text), {**row._asdict(), "text": None, "id": None}
+            is_ours = ref is not None and ref.startswith(PREFIX)
+            return Row(token, (), ref if is_ours else None, BYPASSED, raw_names(token.partition(":")[0], columns))
+        ref, found = self._held(row.text, addresses[-1])
+        return Row(token, addresses, ref, found)
+
+    def _held(self, text: object, own: Address) -> tuple[str | None, str]:
+        """Return the ref of Lamella's that a row holds, or else what it holds; what is sealed there is of `own`."""
+        if not isinstance(text, str):  # SQLite keeps bytes in a column of texts.
+            return None, BYPASSED
         if len(text) == _MAX_CHARS:
-            return Row(token, addresses, None, IN_ROW if text.startswith((QUOTED_REF, _ENVELOPED)) else BYPASSED)
+            return None, IN_ROW if text.startswith((QUOTED_REF, _ENVELOPED)) else BYPASSED
         is_sealed = text.startswith(QUOTED_REF)
         if is_sealed:
             try:
@@ -156,17 +165,25 @@ class AirflowRows:
             except MalformedRefError:
                 is_sealed = False
             except (RefError, KeyringError, IntegrityError, LimitExceededError):
-                return Row(token, addresses, None, FOREIGN)
+                return None, FOREIGN
         ref = _enveloped(text)
         if ref is None:
-            return Row(token, addresses, None, IN_ROW if is_sealed else BYPASSED)
-        if not ref.startswith(PREFIX):
-            return Row(token, addresses, None, self._not_ours)
-        return Row(token, addresses, ref)
+            return None, IN_ROW if is_sealed else BYPASSED
+        return (ref, "") if ref.startswith(PREFIX) else (None, self._not_ours)
 
     @cached_property
     def _metastore(self) -> Stack:
         return open_metastore_stack()
+
+
+def _task_addresses(row: Any) -> tuple[Address, ...]:  # noqa: ANN401 - a row of SQLAlchemy
+    return (Address(owner_of(row).scope, row.key),)
+
+
+def _asset_addresses(row: Any) -> tuple[Address, ...]:  # noqa: ANN401 - a row of SQLAlchemy
+    # The worker knows an asset by its name or its URI, the server by its number.
+    by_name = (AssetScope(name=row.name), AssetScope(uri=row.uri)) if row.name is not None else ()
+    return tuple(Address(scope, row.key) for scope in (*by_name, AssetScope(asset_id=row.asset_id)))
 
 
 def _select(query: Any) -> list[Any]:  # noqa: ANN401 - what SQLAlchemy makes

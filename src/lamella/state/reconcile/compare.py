@@ -121,7 +121,7 @@ def _refs(each: Comparison, report: Report) -> Iterator[tuple[str, str | None, s
         report.rows += 1
         judged = judge(each.engine, row)
         if judged.found:
-            report.add(judged.found, **names_of(*row.addresses), reason=judged.reason, locator=judged.locator)
+            report.add(judged.found, **row.names, reason=judged.reason, locator=judged.locator)
         if judged.locator is not None:
             yield judged.locator, judged.alias, row.token
 
@@ -190,7 +190,7 @@ def _judge_dangling(each: Comparison, report: Report, token: str) -> None:
     if row is None or judged is None or judged.locator is None or judged.alias is None:
         return
     if not is_there(each.engine.stores[judged.alias], judged.locator):
-        report.add(DANGLING, **names_of(*row.addresses), store=judged.alias, locator=judged.locator)
+        report.add(DANGLING, **row.names, store=judged.alias, locator=judged.locator)
 
 
 def _shown(listed: Listed) -> Mapping[str, str | float]:

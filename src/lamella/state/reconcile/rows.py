@@ -5,20 +5,24 @@ Source: docs/airflow.md, "Reconciling".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from lamella.errors import KeyringError, MalformedRefError, RefError
 from lamella.state.reconcile.report import BYPASSED, FOREIGN, IN_ROW, MISPLACED
 from lamella.wire.ref import peek_ref
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lamella.flow.engine import Engine
     from lamella.scope import Address
     from lamella.wire.ref import Ref
 
-__all__ = ["Judged", "Row", "Rows", "judge", "names_of"]
+__all__ = ["Judged", "Row", "Rows", "judge", "names_of", "raw_names"]
+
+_MAX_SHOWN_CHARS: Final = 256
+_NO_NAMES: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 class Row(NamedTuple):
@@ -26,15 +30,22 @@ class Row(NamedTuple):
 
     Attributes:
         token: By what the host finds it again.
-        addresses: The addresses that a ref in it may be of: an asset has several.
+        addresses: The addresses that a ref in it may be of: an asset has several; none where its columns make none.
         ref: The Lamella ref that it holds, None where it holds none.
         found: What it holds in place of one, a name of `report.FINDINGS`.
+        raw: The `raw_names` of one without an address.
     """
 
     token: str
     addresses: tuple[Address, ...]
     ref: str | None
     found: str = ""
+    raw: Mapping[str, Any] = _NO_NAMES
+
+    @property
+    def names(self) -> Mapping[str, Any]:
+        """What a report calls it by."""
+        return names_of(*self.addresses) if self.addresses else self.raw
 
 
 class Rows(Protocol):
@@ -87,6 +98,13 @@ def names_of(*addresses: Address) -> dict[str, Any]:
     if first.scope.map_index >= 0:
         names["map_index"] = first.scope.map_index
     return {"kind": first.scope.kind, **names, "key": first.key}
+
+
+def raw_names(kind: str, columns: Mapping[str, object]) -> dict[str, Any]:
+    """Return the columns of a row that make no address, those that are not None; of a long text the beginning."""
+    given = {name: each for name, each in columns.items() if each is not None}
+    shown = {name: each if isinstance(each, int) else str(each)[:_MAX_SHOWN_CHARS] for name, each in given.items()}
+    return {"kind": kind, **shown}
 
 
 def _judge_ref(engine: Engine, ref: Ref, *, is_own: bool) -> Judged:
