@@ -33,6 +33,24 @@ def test_other_word_for_a_boolean_is_refused(settings, monkeypatch):
         settings.read_settings()
 
 
+@pytest.mark.parametrize(
+    "variable", ["AIRFLOW__LAMELLA__min_epoch", "airflow__lamella__min_epoch", "Airflow__Lamella__Min_Epoch"]
+)
+def test_variable_that_airflow_does_not_read_for_its_case_is_refused_by_the_right_spelling(
+    settings, monkeypatch, variable
+):
+    monkeypatch.setenv(variable, "99")
+    with pytest.raises(ConfigError, match=f"^environment {variable}: .*AIRFLOW__LAMELLA__MIN_EPOCH$"):
+        settings.read_settings()
+
+
+@pytest.mark.parametrize("variable", ["AIRFLOW__LAMELLA__MIN_EPOC", "airflow__lamella__min_epoc"])
+def test_unknown_variable_is_refused_in_any_case(settings, monkeypatch, variable):
+    monkeypatch.setenv(variable, "99")
+    with pytest.raises(ConfigError, match="did you mean 'min_epoch'"):
+        settings.read_settings()
+
+
 def test_memory_store_of_a_worker_is_warned_of(settings, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", "cobblestone256 | memory://")
     settings.open_worker_stack()

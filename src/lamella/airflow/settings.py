@@ -32,6 +32,9 @@ _WHOLE: Final = ("backend:", "inline:")
 """What the URL of a store begins with that holds no parts."""
 
 
+_PREFIX: Final = f"AIRFLOW__{SECTION.upper()}__"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AirflowSettings:
     """The options of `[lamella]`.
@@ -103,13 +106,16 @@ def open_metastore_stack() -> Stack:
 
 
 def _refuse_unknown() -> None:
-    prefix = f"AIRFLOW__{SECTION.upper()}__"
-    names = {name.removeprefix(prefix).lower() for name in os.environ if name.startswith(prefix)}
+    variables = {name: name[len(_PREFIX) :].lower() for name in os.environ if name.upper().startswith(_PREFIX)}
+    names = {*variables.values()}
     if conf.has_section(SECTION):
         names.update(conf.options(SECTION))
     for name in sorted(names):
         if name not in OPTIONS:
             raise ConfigError(f"[{SECTION}]: {unknown('option', name, OPTIONS)}")
+    for variable, name in variables.items():
+        if variable != (spelt := f"{_PREFIX}{name.upper()}"):
+            raise ConfigError(f"environment {variable}: Airflow does not read this spelling; rename it to {spelt}")
 
 
 def _read(name: str) -> Any:  # noqa: ANN401 - of the type that the option has
