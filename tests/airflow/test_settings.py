@@ -51,6 +51,15 @@ def test_unknown_variable_is_refused_in_any_case(settings, monkeypatch, variable
         settings.read_settings()
 
 
+def test_options_of_a_default_section_are_not_taken_for_misspelt_ones(make_home):
+    home = make_home()
+    code = "from lamella.airflow.settings import read_settings; print(read_settings().stack['keys.min_epoch'])"
+    (home.folder / "airflow.cfg").write_text("[DEFAULT]\nelsewhere = 1\n[lamella]\nmin_epoch = 7\n")
+    assert home.python(code).stdout.splitlines()[-1] == "7"
+    (home.folder / "airflow.cfg").write_text("[DEFAULT]\nelsewhere = 1\n[lamella]\nmin_epoc = 7\n")
+    assert "did you mean 'min_epoch'" in home.python(code, check=False).stdout
+
+
 def test_memory_store_of_a_worker_is_warned_of(settings, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", "cobblestone256 | memory://")
     settings.open_worker_stack()

@@ -109,7 +109,7 @@ def _refuse_unknown() -> None:
     variables = {name: name[len(_PREFIX) :].lower() for name in os.environ if name.upper().startswith(_PREFIX)}
     names = {*variables.values()}
     if conf.has_section(SECTION):
-        names.update(conf.options(SECTION))
+        names.update({*conf.options(SECTION)} - conf.defaults().keys())  # [DEFAULT] gives its options to every section.
     for name in sorted(names):
         if name not in OPTIONS:
             raise ConfigError(f"[{SECTION}]: {unknown('option', name, OPTIONS)}")
