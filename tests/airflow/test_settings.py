@@ -60,6 +60,13 @@ def test_options_of_a_default_section_are_not_taken_for_misspelt_ones(make_home)
     assert "did you mean 'min_epoch'" in home.python(code, check=False).stdout
 
 
+@pytest.mark.parametrize("name", ["LamellaStateBackend", "LamellaMetastoreBackend"])
+def test_lamella_does_not_wrap_either_of_its_own_sides(settings, monkeypatch, name):
+    monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", f"cobblestone256 | backend:lamella.airflow.{name}")
+    with pytest.raises(ConfigError, match="is Lamella itself"):
+        settings.open_worker_stack()
+
+
 def test_memory_store_of_a_worker_is_warned_of(settings, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", "cobblestone256 | memory://")
     settings.open_worker_stack()

@@ -8,7 +8,7 @@ Source: docs/airflow.md, "Which side" and "Rows that bypass the backend".
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.state.metastore import MetastoreBackend
 
@@ -40,6 +40,8 @@ class LamellaMetastoreBackend(MetastoreBackend):  # type: ignore[misc]  # The ho
     Every method that takes or gives a value does the layers' work and leaves the row to Airflow; those that remove rows
     are Airflow's own. Cheap to make: the stack is opened by its first use, in the process that uses it.
     """
+
+    has_layers: ClassVar[bool] = True
 
     def __init__(self) -> None:
         """Read nothing yet."""

@@ -102,10 +102,8 @@ class BackendStore(InRefStore):
         Raises:
             ConfigError: It cannot be made, is no state backend, or is Lamella itself.
         """
-        from lamella.state.layered import LayeredStateBackend  # noqa: PLC0415 - which imports this module
-
         inner = load_backend(label, path)
-        if isinstance(inner, LayeredStateBackend):
+        if getattr(inner, "has_layers", False):
             raise ConfigError(f"{label}: {path!r} is Lamella itself; name the backend that keeps the values")
         return cls(inner, label)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from lamella.scope import Address
 from lamella.stack import Stack
@@ -38,6 +38,9 @@ class LayeredStateBackend(BaseStateBackend):
     Args:
         stack: A stack, or what opens one; by default what opens the configured one.
     """
+
+    has_layers: ClassVar[bool] = True
+    """So says what is Lamella itself, and is not to be wrapped once more."""
 
     def __init__(self, stack: Stack | Callable[[], Stack] = open_state_stack) -> None:
         """Take a stack, or how to open it."""
