@@ -225,6 +225,30 @@ def test_asset_without_name_and_uri_is_refused(database, backend):
         AssetStateAccessor(database, backend=backend)
 
 
+def test_asset_by_name_and_asset_by_a_uri_that_is_spelt_alike_share_nothing(database, backend):
+    by_name, by_uri = (AssetStateAccessor(database, **{by: "x"}, backend=backend) for by in ("name", "uri"))
+    by_name.set("key", "of the name")
+    by_uri.set("key", "of the URI")
+    assert (by_name.get("key"), by_uri.get("key")) == ("of the name", "of the URI")
+    by_name.delete("key")
+    assert (by_name.get("key"), by_uri.get("key")) == (None, "of the URI")
+    database.set(AssetScope(name="x"), "key", database.get(AssetScope(uri="x"), "key"))
+    with pytest.raises(RefMismatchError):
+        by_name.get("key")
+
+
+def test_asset_that_was_written_by_its_ref_is_read_replaced_and_deleted(database, backend):
+    asset = AssetStateAccessor(database, name="x", backend=backend)
+    ref = backend.serialize_asset_state_to_ref(value="old", key="key", asset_ref="x")
+    database.set(AssetScope(name="x"), "key", ref)
+    assert asset.get("key") == "old"
+    asset.set("key", "new")
+    assert asset.get("key") == "new"
+    asset.delete("key")
+    with pytest.raises(ObjectNotFoundError):
+        backend.deserialize_asset_state_from_ref(ref)
+
+
 def test_async_twins_do_what_the_others_do(task, database, backend):
     async def through_the_twins(accessor):
         await accessor.aset("key", {"page": 7}, expires_at=None)
@@ -247,7 +271,7 @@ database, backend = StateDatabase(sys.argv[1]), LayeredStateBackend()
 task = TaskStateAccessor(TaskScope("dag", "run", "task"), "try-2", database, backend)
 print(task.get("cursor"))
 task.delete("deleted")
-backend.delete(AssetScope(uri="x"), "key")
+backend.delete(AssetScope(name="x"), "key")
 """
 
 

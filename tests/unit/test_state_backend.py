@@ -230,11 +230,16 @@ def test_expected_ref_is_of_its_row(backend):
     backend.expect("plain text, which has no address", key="key", ti_id="try-1")
     asset = backend.serialize_asset_state_to_ref(value=1, key="key", asset_ref="x")
     backend.expect(asset, key="key", asset_ref="x")
+    own = backend.serialize_asset_state_store_to_ref(value=1, key="key", scope=AssetScope(name="x"))
+    for stored in (own, asset):
+        backend.expect(stored, key="key", scope=AssetScope(name="x"))
     for stored, row in (
         (task, {"key": "other", "ti_id": "try-1"}),
         (task, {"key": "key", "ti_id": "unbound"}),
         (task, {"key": "key", "asset_ref": "x"}),
         (asset, {"key": "key", "asset_ref": "y"}),
+        (own, {"key": "key", "scope": AssetScope(uri="x")}),
+        (own, {"key": "other", "scope": AssetScope(name="x")}),
     ):
         with pytest.raises(RefMismatchError, match="row"):
             backend.expect(stored, **row)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lamella.errors import ConfigError
 from lamella.limits import DEFAULT_LIMITS
-from lamella.state.loading import configured_state_backend
+from lamella.state.loading import configured_state_backend, has_methods
 from lamella.state.scopes import AssetScope, owner_of
 from lamella.state.thread import in_thread
 from lamella.state.values import is_ref
@@ -21,9 +21,11 @@ from lamella.wire.codec import dump_json, load_json
 
 if TYPE_CHECKING:
     import datetime as dt
+    from typing import TypeGuard
 
     from lamella.state.backend import BaseStateBackend
     from lamella.state.database import StateDatabase
+    from lamella.state.layered import LayeredStateBackend
     from lamella.state.scopes import StateScope
 
 __all__ = ["AssetStateAccessor", "TaskStateAccessor"]
@@ -171,9 +173,18 @@ class AssetStateAccessor(_Accessor):
         self._asset_ref = str(uri if name is None else name)
 
     def _write(self, backend: BaseStateBackend, key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON document
+        # An `asset_ref` is the same for a name and for a URI that is spelt as it.
+        if _takes_scopes(backend):
+            return backend.serialize_asset_state_store_to_ref(value=value, key=key, scope=self._scope)
         return backend.serialize_asset_state_to_ref(value=value, key=key, asset_ref=self._asset_ref)
 
     def _read(self, backend: BaseStateBackend, key: str, stored: Any) -> Any:  # noqa: ANN401 - any JSON document
         if expect := getattr(backend, "expect", None):
-            expect(stored, key=key, asset_ref=self._asset_ref)
+            whose = {"scope": self._scope} if _takes_scopes(backend) else {"asset_ref": self._asset_ref}
+            expect(stored, key=key, **whose)
         return backend.deserialize_asset_state_from_ref(stored)
+
+
+def _takes_scopes(backend: object) -> TypeGuard[LayeredStateBackend]:
+    """Tell whether a backend has, for assets as for tasks, what tells it the scope."""
+    return has_methods(backend, ("bind", "serialize_asset_state_store_to_ref"))

@@ -72,15 +72,37 @@ class LayeredStateBackend(BaseStateBackend):
             while len(self._bound) > _MAX_BOUND:
                 self._bound.popitem(last=False)
 
-    def expect(self, stored: Any, *, key: str, ti_id: str | None = None, asset_ref: str | None = None) -> None:  # noqa: ANN401 - what a database held
+    def expect(
+        self,
+        stored: Any,  # noqa: ANN401 - what a database held
+        *,
+        key: str,
+        ti_id: str | None = None,
+        asset_ref: str | None = None,
+        scope: StateScope | None = None,
+    ) -> None:
         """Refuse a ref in the row of another task, asset or key; a read hook cannot, since it gets the ref alone.
+
+        Args:
+            stored: What the row holds; anything but a ref passes.
+            key: The key of the row.
+            ti_id: Whose row it is: the id of a try,
+            asset_ref: or the name or the URI of an asset,
+            scope: or a scope; of an asset, what an `asset_ref` wrote passes too.
 
         Raises:
             RefError: The ref is malformed, forged or of another address.
         """
-        if is_ref(stored):
-            owner = self._task(str(ti_id)) if asset_ref is None else asset_owner(asset_ref)
-            self.stack.engine.verify(stored, Address(owner.scope, key))
+        if not is_ref(stored):
+            return
+        if scope is not None:
+            owners = [*owners_of(scope)]
+        else:
+            owners = [self._task(str(ti_id)) if asset_ref is None else asset_owner(asset_ref)]
+        addresses = [Address(owner.scope, key) for owner in owners]
+        place = self.stack.engine.verify(stored).place
+        if all(self.stack.engine.place(address) != place for address in addresses):
+            self.stack.engine.verify(stored, addresses[0])
 
     def serialize_task_state_to_ref(self, *, value: Any, key: str, ti_id: str) -> str:  # noqa: ANN401 - any JSON document
         """Store a task's value and return its ref; raises as `Stack.put` does."""
