@@ -112,7 +112,7 @@ class AddressError(LamellaError, ValueError):
 
 
 class InvalidValueError(LamellaError, ValueError):
-    """A value that is not JSON, named by its path inside the document."""
+    """A value that is not JSON, named by its path inside the document; or a time that no value can be kept for."""
 
 
 class RefError(LamellaError, ValueError):

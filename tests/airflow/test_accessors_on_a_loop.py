@@ -13,7 +13,14 @@ import msgspec
 import pytest
 from airflow_harness.earlier import EARLIER, Earlier
 
-from lamella.errors import ConfigError, ObjectNotFoundError, RefMismatchError, StoreError, UnsealedValueError
+from lamella.errors import (
+    ConfigError,
+    InvalidValueError,
+    ObjectNotFoundError,
+    RefMismatchError,
+    StoreError,
+    UnsealedValueError,
+)
 
 CANARY = "CANARY-VALUE"
 TI_ID = UUID(int=7)
@@ -156,6 +163,17 @@ def test_what_the_accessors_own_set_does_not_take_is_refused_before_anything_is_
         asyncio.run(lamella_airflow.aset(accessor, "key", CANARY, **options))
     assert list(backend.stack.engine.store.list("o1/")) == []
     assert supervisor.asked == []
+
+
+@pytest.mark.parametrize("accessor", ["task"], indirect=True)
+@pytest.mark.parametrize("retention", [5, "x", dt.timedelta(days=999_999_998)])
+def test_retention_that_airflow_cannot_reckon_with_is_refused_before_the_value_is_replaced(
+    lamella_airflow, accessor, retention
+):
+    asyncio.run(lamella_airflow.aset(accessor, "key", "old"))
+    with pytest.raises(InvalidValueError, match="retention"):
+        asyncio.run(lamella_airflow.aset(accessor, "key", "new", retention=retention))
+    assert lamella_airflow.get(accessor, "key") == "old"
 
 
 @pytest.fixture

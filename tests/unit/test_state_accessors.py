@@ -220,6 +220,21 @@ def test_expired_row_gives_the_default(task):
     assert task.get("key", "default") == "default"
 
 
+@pytest.mark.parametrize("expires_at", [dt.date(2030, 1, 1), "2030-01-01", 5, dt.datetime.min])  # noqa: DTZ901 - as a host may give it
+def test_end_that_no_row_can_have_is_refused_before_the_value_is_replaced(task, expires_at):
+    task.set("key", "old")
+    with pytest.raises(InvalidValueError, match="expires_at must be a datetime"):
+        task.set("key", "new", expires_at=expires_at)
+    assert task.get("key") == "old"
+
+
+def test_retention_that_has_no_end_is_refused_before_the_value_is_stored(path, backend):
+    task = TaskStateAccessor(_TASK, "try-1", StateDatabase(path, retention=dt.timedelta.max), backend)
+    with pytest.raises(InvalidValueError, match="retention"):
+        task.set("key", "new")
+    assert list(backend.stack.engine.store.list("o1/")) == []
+
+
 def test_asset_without_name_and_uri_is_refused(database, backend):
     with pytest.raises(ValueError, match="AssetScope requires"):
         AssetStateAccessor(database, backend=backend)

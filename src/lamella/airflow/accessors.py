@@ -9,6 +9,7 @@ Source: docs/airflow.md, "Who asked?" and "Async tasks".
 
 from __future__ import annotations
 
+import datetime as dt
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -19,7 +20,7 @@ from lamella.airflow.backend import LamellaStateBackend
 from lamella.airflow.caller import running_caller
 from lamella.airflow.errand import Errand, sent
 from lamella.airflow.threads import talk, work
-from lamella.errors import ConfigError
+from lamella.errors import ConfigError, InvalidValueError
 from lamella.scope import Address
 from lamella.state.scopes import owner_of
 
@@ -92,6 +93,7 @@ async def aset(accessor: Any, key: str, value: Any, **retention: Any) -> None:  
     Raises:
         ValueError: The value is None.
         TypeError: The accessor's own `set` takes no such `retention`.
+        InvalidValueError: It is no time that a row can be kept for, or the value is not JSON.
         ConfigError: Airflow's worker-side backend is not Lamella's.
         LamellaError: As the backend's write hooks.
     """
@@ -99,9 +101,22 @@ async def aset(accessor: Any, key: str, value: Any, **retention: Any) -> None:  
         raise ValueError("Cannot set value as None")
     target = _target(accessor, key)
     signature(target.accessor.set).bind(key, value, **retention)  # What it would refuse after the object was stored.
+    _refuse_endless(**retention)
     write = getattr(target.backend, f"serialize_{target.kind}_state_store_to_ref")
     ref = await work(write, value=value, key=key, scope=target.scope)
     await _carried(Errand(ref=ref), target.accessor, "set", key, value, **retention)
+
+
+def _refuse_endless(retention: dt.timedelta | None = None) -> None:
+    """Refuse what Airflow cannot work out a row's end from, as it does before it stores a value itself."""
+    if retention is None or retention is host.NEVER_EXPIRE:
+        return
+    try:
+        dt.datetime.now(dt.timezone.utc) + retention
+    except (TypeError, OverflowError) as error:
+        raise InvalidValueError(
+            "retention must be a timedelta that ends before the year 10000, or NEVER_EXPIRE for a row that stays"
+        ) from error
 
 
 def _target(accessor: Any, key: str) -> _Target:  # noqa: ANN401 - Airflow's accessors

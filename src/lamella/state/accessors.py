@@ -48,9 +48,10 @@ class _Accessor(ABC):
             expires_at: When the row ends; by default after the database's retention.
 
         Raises:
-            InvalidValueError: The value is not JSON.
+            InvalidValueError: The value is not JSON, or a row cannot end at that time.
             StoreError: The backend or the database failed; the old value, or the new one, is there.
         """
+        self._database.ends_at(expires_at)  # What it refuses, it refuses before the object is replaced.
         stored = value if self._backend is None else self._write(self._backend, key, value)
         # A ref can never be JSON, so a row holds the one or the other.
         row = stored if is_ref(stored) and stored is not value else dump_json(stored, DEFAULT_LIMITS).decode()

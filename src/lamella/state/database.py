@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lamella.errors import StoreError, StoreUnavailableError
+from lamella.errors import InvalidValueError, StoreError, StoreUnavailableError
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.state.scopes import owner_of
 
@@ -76,11 +76,26 @@ class StateDatabase:
             expires_at: When the row ends; by default after the retention. `NEVER_EXPIRE` for never.
 
         Raises:
+            InvalidValueError: The row cannot end at that time.
             StoreError: The file cannot be used.
         """
-        if expires_at is None:
-            expires_at = dt.datetime.now(dt.timezone.utc) + self._retention if self._retention else NEVER_EXPIRE
-        self._run(_SET, (*_row(scope, key), stored, expires_at.timestamp()))
+        self._run(_SET, (*_row(scope, key), stored, self.ends_at(expires_at)))
+
+    def ends_at(self, expires_at: dt.datetime | None = None) -> float:
+        """Return when a row ends that is set now with this `expires_at`, in seconds since 1970-01-01 UTC.
+
+        Raises:
+            InvalidValueError: It is no time that a row can end at.
+        """
+        try:
+            if expires_at is None:
+                expires_at = dt.datetime.now(dt.timezone.utc) + self._retention if self._retention else NEVER_EXPIRE
+            return expires_at.timestamp()
+        except (AttributeError, TypeError, ValueError, OverflowError, OSError) as error:
+            raise InvalidValueError(
+                "expires_at must be a datetime, and retention a timedelta that ends before the year 10000; "
+                "NEVER_EXPIRE is for never"
+            ) from error
 
     def get(self, scope: StateScope, key: str) -> str | None:
         """Return what a row holds, None where there is none or it has expired; raises as `set`."""
