@@ -67,6 +67,16 @@ def test_airflow_lists_the_options_with_their_values(shared_home, told):
     assert "missing_object = raise" in listed
 
 
+def test_options_that_may_hold_a_credential_are_not_shown(shared_home, told):
+    options = told["data"]["config"]["lamella"]["options"]
+    assert {name for name, option in options.items() if option["sensitive"]} == {"chain", "store", "fallback_base"}
+    listed = shared_home.command(
+        "airflow", "config", "list", "--section", "lamella", "--show-values", "--hide-sensitive"
+    ).stdout
+    assert str(shared_home.folder / "objects") not in listed
+    assert str(shared_home.folder / "lamella.keyring") in listed
+
+
 def test_airflow_lists_the_provider(shared_home):
     assert '"package_name": "lamella"' in shared_home.command("airflow", "providers", "list", "-o", "json").stdout
 

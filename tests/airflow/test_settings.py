@@ -67,6 +67,27 @@ def test_lamella_does_not_wrap_either_of_its_own_sides(settings, monkeypatch, na
         settings.open_worker_stack()
 
 
+@pytest.mark.parametrize("source", ["variable", "airflow.cfg"])
+@pytest.mark.parametrize("kind", ["cmd", "secret"])
+def test_option_that_may_hold_a_credential_is_read_from_a_command_or_a_secret(make_home, source, kind):
+    home = make_home({"lamella.chain": None, "secrets.backend": "airflow_harness.secret.FileSecret"})
+    secret = home.folder / "chain"
+    secret.write_text("cobblestone256 | memory://")
+    told = f"cat {secret}" if kind == "cmd" else str(secret)
+    if source == "variable":
+        home = home.but({f"lamella.chain_{kind}": told})
+    else:
+        (home.folder / "airflow.cfg").write_text(f"[lamella]\nchain_{kind} = {told}\n")
+    code = "from lamella.airflow.settings import read_settings; print(read_settings().stack['chain'])"
+    assert home.python(code).stdout.splitlines()[-1] == "cobblestone256 | memory://"
+
+
+def test_option_that_holds_no_credential_is_read_from_nowhere_else(settings, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__LAMELLA__MIN_EPOCH_CMD", "echo 99")
+    with pytest.raises(ConfigError, match="min_epoch_cmd"):
+        settings.read_settings()
+
+
 def test_memory_store_of_a_worker_is_warned_of(settings, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", "cobblestone256 | memory://")
     settings.open_worker_stack()

@@ -48,6 +48,7 @@ class Option(NamedTuple):
         type: What Airflow calls its type.
         default: Its text where nobody gives one; empty is not given.
         setting: The dotted name of the setting of `lamella.toml` that it gives, where it gives one.
+        sensitive: Whether it may hold a credential: Airflow hides it then, and reads it from a command or a secret too.
     """
 
     description: str
@@ -56,6 +57,7 @@ class Option(NamedTuple):
     type: str = "string"
     default: str = ""
     setting: str = ""
+    sensitive: bool = False
 
 
 OPTIONS: Final[dict[str, Option]] = {
@@ -63,6 +65,7 @@ OPTIONS: Final[dict[str, Option]] = {
         "The layers in write order and the store, on one line. Gives the same as `layers` and `store` together.",
         "zstd | padme | cobblestone256 | chunk | s3://bucket/state",
         setting="chain",
+        sensitive=True,
     ),
     "layers": Option(
         "The layers in write order, beside `store`. Not given: zstd | padme | cobblestone256, and chunk if the store "
@@ -72,6 +75,7 @@ OPTIONS: Final[dict[str, Option]] = {
     "store": Option(
         "The store beside `layers`: a URL, or backend: and the class of a state backend to put the layers around.",
         "backend:airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend",
+        sensitive=True,
     ),
     "alias": Option("By which name refs know the store whose URL is given.", "main", setting="alias"),
     "config": Option(
@@ -118,6 +122,7 @@ OPTIONS: Final[dict[str, Option]] = {
     "fallback_base": Option(
         "Under which URL refs of fallback_backend must lie. Not given: [common.io] state_store_objectstorage_path.",
         "s3://conn_id@bucket/task-state",
+        sensitive=True,
     ),
     "migrate_until": Option("The last day (UTC) on which fallback_backend is read.", "2027-01-31", parse_date),
     "metastore_layers": Option(

@@ -32,6 +32,10 @@ _WHOLE: Final = ("backend:", "inline:")
 """What the URL of a store begins with that holds no parts."""
 
 
+_ELSEWHERE: Final = frozenset(
+    f"{name}_{source}" for name, option in OPTIONS.items() if option.sensitive for source in ("cmd", "secret")
+)
+"""By which options Airflow is told to ask a command or its secrets backend for another one."""
 _PREFIX: Final = f"AIRFLOW__{SECTION.upper()}__"
 
 
@@ -111,7 +115,7 @@ def _refuse_unknown() -> None:
     if conf.has_section(SECTION):
         names.update({*conf.options(SECTION)} - conf.defaults().keys())  # [DEFAULT] gives its options to every section.
     for name in sorted(names):
-        if name not in OPTIONS:
+        if name not in OPTIONS and name not in _ELSEWHERE:
             raise ConfigError(f"[{SECTION}]: {unknown('option', name, OPTIONS)}")
     for variable, name in variables.items():
         if variable != (spelt := f"{_PREFIX}{name.upper()}"):
