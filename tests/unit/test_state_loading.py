@@ -20,6 +20,10 @@ class Mine(MemoryStateBackend):
 class Needy(MemoryStateBackend):
     def __init__(self, folder): ...
 
+class Locked(MemoryStateBackend):
+    def __init__(self):
+        raise PermissionError("s3cr3t")
+
 class Half:
     def get(self): ...
     def aget(self): ...
@@ -39,6 +43,7 @@ def _own_process(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some_backends.py").write_text(_MODULE)
     (tmp_path / "broken_backends.py").write_text("this is no python")
+    (tmp_path / "raising_backends.py").write_text('raise RuntimeError("s3cr3t")')
     monkeypatch.syspath_prepend(tmp_path)
     configured_state_backend.cache_clear()
     yield
@@ -77,6 +82,8 @@ def test_backend_of_the_file_is_loaded_without_a_chain(tmp_path):
         ("broken_backends.Mine", "SyntaxError"),
         ("some_backends.function", "is no class"),
         ("some_backends.Needy", "cannot be made without arguments"),
+        ("some_backends.Locked", "cannot be made: it raised PermissionError"),
+        ("raising_backends.Mine", "cannot be loaded (RuntimeError)"),
         ("some_backends.Half", "is no state backend: it lacks set, delete, clear, aset, adelete, aclear"),
         ("some_backends.NoHooks", "it lacks serialize_task_state_to_ref"),
         ("some_backends.StubStateBackend", "has no serialize_task_state_to_ref"),
@@ -90,6 +97,17 @@ def test_class_that_cannot_be_a_backend_is_an_error_that_names_setting_and_value
     text = str(caught.value)
     assert text.startswith(f"workers.state_backend (environment {_VARIABLE}): {path!r}")
     assert message in text
+    assert "s3cr3t" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"), [("some_backends.Locked", PermissionError), ("raising_backends.Mine", RuntimeError)]
+)
+def test_what_a_class_raised_is_the_cause(monkeypatch, path, kind):
+    monkeypatch.setenv(_VARIABLE, path)
+    with pytest.raises(ConfigError) as caught:
+        configured_state_backend()
+    assert isinstance(caught.value.__cause__, kind)
 
 
 def test_failed_load_is_tried_again(monkeypatch):

@@ -62,9 +62,11 @@ def load_backend(label: str, path: str) -> Any:  # noqa: ANN401 - any class with
     module, _, name = path.rpartition(".")
     try:
         cls = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError, TypeError, ValueError, SyntaxError) as error:
+    except Exception as error:  # A module may raise anything while it is imported.
+        # What it says is shown where it is about names, since only that is known to hold no secret.
+        says = f": {error}" if isinstance(error, (ImportError, AttributeError, SyntaxError)) else ""
         raise ConfigError(
-            f"{label}: {path!r} cannot be loaded ({type(error).__name__}: {error}); write package.module.Class"
+            f"{label}: {path!r} cannot be loaded ({type(error).__name__}{says}); write package.module.Class"
         ) from error
     if not isinstance(cls, type):
         raise ConfigError(f"{label}: {path!r} is no class; write package.module.Class")
@@ -72,6 +74,10 @@ def load_backend(label: str, path: str) -> Any:  # noqa: ANN401 - any class with
         backend = cls()
     except TypeError as error:
         raise ConfigError(f"{label}: {path!r} cannot be made without arguments ({error})") from error
+    except Exception as error:
+        raise ConfigError(
+            f"{label}: {path!r} cannot be made: it raised {type(error).__name__}, which its traceback explains"
+        ) from error
     refuse_no_backend(f"{label}: {path!r}", backend)
     return backend
 
