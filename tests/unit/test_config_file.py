@@ -10,6 +10,7 @@ import pytest
 from lamella.config import build_stack, load_config
 from lamella.errors import ConfigError
 from lamella.state import configured_state_backend
+from lamella.state.loading import _CONFIGURED
 from lamella.testing.plain_state_backends import MemoryStateBackend
 
 _CFG = """
@@ -62,11 +63,11 @@ def test_both_forms_say_the_same(write):
 
 def test_state_backend_is_named_there(write):
     write(_CFG)
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
     try:
         assert isinstance(configured_state_backend(), MemoryStateBackend)
     finally:
-        configured_state_backend.cache_clear()
+        _CONFIGURED.clear()
 
 
 def test_two_files_are_one_too_many(write):

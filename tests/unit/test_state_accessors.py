@@ -28,8 +28,8 @@ from lamella.state import (
     StateDatabase,
     TaskScope,
     TaskStateAccessor,
-    configured_state_backend,
 )
+from lamella.state.loading import _CONFIGURED
 from lamella.testing.plain_state_backends import MemoryStateBackend
 
 _TASK = TaskScope("dag", "run", "task")
@@ -53,9 +53,9 @@ class _Identity(BaseStateBackend):
 def _no_configuration(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LAMELLA__WORKERS__STATE_BACKEND", raising=False)
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
     yield
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
 
 
 @pytest.fixture

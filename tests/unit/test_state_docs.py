@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lamella.state import configured_state_backend, open_state_stack
+from lamella.state.loading import _CONFIGURED
 
 _PAGE = (Path(__file__).parents[2] / "docs" / "state.md").read_text()
 _SOURCES = Path(__file__).parents[2] / "src" / "lamella" / "state"
@@ -22,9 +23,9 @@ def _own_process(monkeypatch, tmp_path, keyring_file):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LAMELLA__KEYRING", f"file:{keyring_file}")
     monkeypatch.syspath_prepend(tmp_path)
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
     yield
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
 
 
 def test_file_and_lines_that_turn_it_on_keep_a_value(tmp_path):

@@ -3,15 +3,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lamella.errors import ConfigError
 from lamella.state import LayeredStateBackend, TaskScope, configured_state_backend, open_state_stack
+from lamella.state.loading import _CONFIGURED
 from lamella.testing.plain_state_backends import MemoryStateBackend
 
 _VARIABLE = "LAMELLA__WORKERS__STATE_BACKEND"
 _MODULE = """
+import time
 from lamella.testing.plain_state_backends import MemoryStateBackend, StubStateBackend
 
 class Mine(MemoryStateBackend):
@@ -19,6 +22,11 @@ class Mine(MemoryStateBackend):
 
 class Needy(MemoryStateBackend):
     def __init__(self, folder): ...
+
+class Slow(MemoryStateBackend):
+    def __init__(self):
+        super().__init__()
+        time.sleep(0.2)
 
 class Locked(MemoryStateBackend):
     def __init__(self):
@@ -45,16 +53,16 @@ def _own_process(monkeypatch, tmp_path):
     (tmp_path / "broken_backends.py").write_text("this is no python")
     (tmp_path / "raising_backends.py").write_text('raise RuntimeError("s3cr3t")')
     monkeypatch.syspath_prepend(tmp_path)
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
     yield
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
     sys.modules.pop("some_backends", None)
 
 
 def test_without_the_setting_there_is_no_backend(monkeypatch):
     assert configured_state_backend() is None
     monkeypatch.setenv(_VARIABLE, "")
-    configured_state_backend.cache_clear()
+    _CONFIGURED.clear()
     assert configured_state_backend() is None
 
 
@@ -64,6 +72,13 @@ def test_backend_of_the_environment_is_loaded_once(monkeypatch):
     assert isinstance(backend, MemoryStateBackend)
     assert type(backend).__name__ == "Mine"
     assert configured_state_backend() is backend
+
+
+def test_threads_that_ask_at_once_get_the_same_backend(monkeypatch):
+    monkeypatch.setenv(_VARIABLE, "some_backends.Slow")
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: configured_state_backend(), range(4)))
+    assert len({id(each) for each in made}) == 1
 
 
 def test_backend_of_the_file_is_loaded_without_a_chain(tmp_path):

@@ -6,7 +6,6 @@ Source: docs/state.md, "The setting".
 from __future__ import annotations
 
 import os
-from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from lamella.doors import Given, gather
@@ -35,13 +34,22 @@ BY_SCOPE: Final = (
 """The hooks that get a scope, as Airflow 3.3 calls them."""
 
 
-@cache
+_CONFIGURED: Final[dict[str, BaseStateBackend | None]] = {}
+
+
 def configured_state_backend() -> BaseStateBackend | None:
-    """Return the backend that `workers.state_backend` names, made once a process; None where it is empty.
+    """Return the backend that `workers.state_backend` names, the same all the process long; None where it is empty.
 
     Raises:
         ConfigError: The class cannot be loaded or made, or is no state backend.
     """
+    if _SETTING not in _CONFIGURED:
+        # Of threads that make one at once, all go on with the same; no lock could be held over a fork.
+        _CONFIGURED.setdefault(_SETTING, _make_configured())
+    return _CONFIGURED[_SETTING]
+
+
+def _make_configured() -> BaseStateBackend | None:
     given = gather(None, None, os.environ, {}).get(_SETTING, Given("", "default"))
     if not given.value:
         return None
