@@ -197,6 +197,20 @@ def test_rows_that_hold_their_value_are_sealed_on_request_also_without_an_earlie
     assert CANARY.encode() not in _stored(deployment)
 
 
+def test_value_of_an_asset_with_an_empty_name_is_moved_under_its_uri(filled, backend):
+    filled.plant("uri", "plain", VALUE)
+    for table in ("asset", "asset_active"):
+        filled.execute(f"UPDATE {table} SET name = '' WHERE name = 'journal'")  # noqa: S608 - no input
+    _migrate(plaintext_rows=True)
+    worker, _ = filled.scopes()["uri"]
+    today = backend()
+    ref = json.loads(filled.texts()["plain"])["__airflow_state_ref__"]
+    assert today.deserialize_asset_state_store_from_ref(ref) == VALUE
+    today.delete(worker, "plain")
+    with pytest.raises(ObjectNotFoundError):
+        today.deserialize_asset_state_store_from_ref(ref)
+
+
 def test_rows_of_an_asset_that_no_dag_names_are_left_alone(filled):
     filled.execute("UPDATE asset_state_store SET asset_id = 3 WHERE asset_id = 1")
     before = filled.texts()["cursor of name"]

@@ -263,8 +263,12 @@ def _task_like(**fields):
         (SimpleNamespace(name="x"), AssetScope(name="x")),
         (SimpleNamespace(asset_id=None, name=None, uri="x"), AssetScope(uri="x")),
         (SimpleNamespace(asset_id=5), AssetScope(asset_id=5)),
+        (SimpleNamespace(name="", uri="x"), AssetScope(uri="x")),
+        (SimpleNamespace(name="", asset_id=5), AssetScope(asset_id=5)),
+        (SimpleNamespace(name=""), AssetScope(name="")),
+        (AssetScope(name="", uri="x"), AssetScope(name="", uri="x")),
     ],
-    ids=range(8),
+    ids=range(12),
 )
 def test_scopes_of_a_host_are_read_by_their_attributes(backend, given, same):
     backend.set(given, "key", "text")

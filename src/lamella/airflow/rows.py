@@ -160,6 +160,11 @@ def _asset_page(after: tuple[Any, ...]) -> list[Row]:
     with opened_session() as session:
         found = session.execute(query.order_by(model.asset_id, model.key).limit(_PAGE_ROWS)).all()
     return [
-        Row(model, (asset_id, key), (AssetScope(name=name), AssetScope(uri=uri)), key, value, updated_at, is_active)
+        Row(model, (asset_id, key), _asset_scopes(name, uri), key, value, updated_at, is_active)
         for asset_id, key, value, updated_at, name, uri, is_active in found
     ]
+
+
+def _asset_scopes(name: str, uri: str) -> tuple[Any, ...]:
+    by_uri = AssetScope(uri=uri)
+    return (AssetScope(name=name), by_uri) if name else (by_uri,)

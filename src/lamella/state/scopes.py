@@ -54,6 +54,8 @@ def owner_of(given: Any) -> Owner:  # noqa: ANN401 - any class with the attribut
     named = {name: getattr(given, name, None) for name in ("asset_id", "name", "uri")}
     if named["asset_id"] is None and not any(hasattr(given, name) for name in named):
         raise AddressError(f"a scope is a task's or an asset's, not a {type(given).__name__}")
+    if named["name"] == "" and (named["uri"] is not None or named["asset_id"] is not None):
+        named["name"] = None  # A host that asks for an asset whose name is empty asks by the URI.
     return Owner(AssetScope(**named), given)
 
 
