@@ -88,6 +88,22 @@ def test_option_that_holds_no_credential_is_read_from_nowhere_else(settings, mon
         settings.read_settings()
 
 
+@pytest.mark.parametrize("store", ["bucket", "memory://", '"memory://"'])
+def test_store_is_whatever_may_end_a_chain(settings, monkeypatch, tmp_path, store):
+    (tmp_path / "lamella.toml").write_text('[stores.bucket]\nurl = "memory://"\n')
+    monkeypatch.setenv("AIRFLOW__LAMELLA__CONFIG", str(tmp_path / "lamella.toml"))
+    monkeypatch.delenv("AIRFLOW__LAMELLA__CHAIN")
+    monkeypatch.setenv("AIRFLOW__LAMELLA__STORE", store)
+    assert settings.open_worker_stack().engine.store.scheme == "memory"
+
+
+def test_store_that_would_smuggle_in_a_layer_is_refused(settings, monkeypatch):
+    monkeypatch.delenv("AIRFLOW__LAMELLA__CHAIN")
+    monkeypatch.setenv("AIRFLOW__LAMELLA__STORE", "chunk | bucket")
+    with pytest.raises(ConfigError, match="must be a store"):
+        settings.open_worker_stack()
+
+
 def test_memory_store_of_a_worker_is_warned_of(settings, monkeypatch, caplog):
     monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", "cobblestone256 | memory://")
     settings.open_worker_stack()

@@ -73,7 +73,8 @@ OPTIONS: Final[dict[str, Option]] = {
         "zstd(level=6) | padme | cobblestone256 | chunk",
     ),
     "store": Option(
-        "The store beside `layers`: a URL, or backend: and the class of a state backend to put the layers around.",
+        "The store beside `layers`: a URL, the alias of a store in lamella.toml, or backend: and the class of a state "
+        "backend to put the layers around.",
         "backend:airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend",
         sensitive=True,
     ),

@@ -16,6 +16,7 @@ from lamella.airflow.options import OPTIONS, RECOMMENDED_LAYERS, SECTION
 from lamella.errors import ConfigError
 from lamella.settings import unknown
 from lamella.state.inner import open_state_stack
+from lamella.wire.ref import ALIAS
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -135,9 +136,10 @@ def _stack_settings(given: dict[str, Any]) -> dict[str, object]:
         if given["chain"]:
             raise ConfigError(f"[{SECTION}] chain: give either chain, or layers and store")
         layers = given["layers"] or RECOMMENDED_LAYERS
-        if not given["layers"] and not given["store"].startswith(_WHOLE):
+        if not given["layers"] and not given["store"].lstrip('"').startswith(_WHOLE):
             layers = f"{RECOMMENDED_LAYERS} | chunk"
-        settings["chain"] = f'{layers} | "{given["store"]}"'
+        is_end = ALIAS.fullmatch(given["store"]) or given["store"].startswith('"')
+        settings["chain"] = f"{layers} | {given['store']}" if is_end else f'{layers} | "{given["store"]}"'
     elif given["layers"]:
         raise ConfigError(f"[{SECTION}] layers: give the store too, or both in chain")
     if given["accept_plaintext_until"]:
