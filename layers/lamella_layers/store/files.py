@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Final
 
 from lamella.errors import StoreError, StoreUnavailableError
 from lamella.limits import SEGMENT_BYTES
-from lamella.protocols.store import StoredObject, Version
-from lamella_layers.store.shared import is_locator
+from lamella.protocols.store import StoredObject, Version, is_locator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -22,14 +22,13 @@ from lamella.errors import (
     StoreUnavailableError,
 )
 from lamella.limits import SEGMENT_BYTES
-from lamella.protocols.store import ABSENT, Store, StoredObject, Version
+from lamella.protocols.store import ABSENT, Store, StoredObject, Version, is_locator
 from lamella_layers.store.shared import (
     check_condition,
     check_locator,
     check_prefix,
     check_version,
     conflict,
-    is_locator,
     not_found,
     segments,
 )

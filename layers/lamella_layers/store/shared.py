@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError
 from lamella.limits import SEGMENT_BYTES
-from lamella.protocols.store import ABSENT
+from lamella.protocols.store import ABSENT, is_locator
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,15 +22,11 @@ __all__ = [
     "check_prefix",
     "check_version",
     "conflict",
-    "is_locator",
     "not_found",
     "place",
     "segments",
     "switch",
 ]
-
-_MAX_LOCATOR_CHARS = 160
-_LOCATOR = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
 
 
 @lru_cache(maxsize=1024)
@@ -43,11 +38,6 @@ def check_locator(locator: str) -> None:
     """
     if not is_locator(locator):
         raise StoreError("not a locator: use components of [a-z0-9-] joined by '/', at most 160 characters")
-
-
-def is_locator(name: str) -> bool:
-    """Tell whether a name may be an object's; a listing leaves out what other programs named otherwise."""
-    return len(name) <= _MAX_LOCATOR_CHARS and _LOCATOR.fullmatch(name) is not None
 
 
 def check_prefix(prefix: str) -> None:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Union
 
 from lamella.errors import ConfigError, LimitExceededError, StoreError
-from lamella.protocols.store import ABSENT, Store, StoredObject, Version
+from lamella.protocols.store import ABSENT, Store, StoredObject, Version, is_locator
 from lamella_layers.store.shared import (
     check_locator,
     check_options,
     check_prefix,
     conflict,
-    is_locator,
     not_found,
     place,
     segments,

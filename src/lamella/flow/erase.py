@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final
 from lamella.errors import StoreConflictError, StoreError
 from lamella.flow.edge import storing
 from lamella.flow.head import current_generation
-from lamella.protocols.store import Absent
-from lamella.wire.locator import Place, is_locator, scope_prefixes
+from lamella.protocols.store import Absent, is_locator
+from lamella.wire.locator import Place, scope_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

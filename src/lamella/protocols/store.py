@@ -21,6 +21,7 @@ What every store promises, and `lamella.testing.StoreContract` proves:
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, NewType, NoReturn, Union
@@ -34,10 +35,19 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["ABSENT", "Absent", "Condition", "InRefStore", "Store", "StoredObject", "Version"]
+__all__ = ["ABSENT", "Absent", "Condition", "InRefStore", "Store", "StoredObject", "Version", "is_locator"]
 
 Version = NewType("Version", str)
 """What tells two writes of one object apart, as long as their bytes differ."""
+
+
+_MAX_LOCATOR_CHARS: Final = 160
+_LOCATOR: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
+
+
+def is_locator(name: str) -> bool:
+    """Tell whether a name may be an object's; what is named otherwise, other programs put there."""
+    return len(name) <= _MAX_LOCATOR_CHARS and _LOCATOR.fullmatch(name) is not None
 
 
 class Absent:

@@ -15,7 +15,6 @@ Source: docs/format.md, "Ids and locators".
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lamella.wire.record import pack_record
@@ -31,7 +30,6 @@ __all__ = [
     "GENERATION_BYTES",
     "KINDS",
     "Place",
-    "is_locator",
     "key_place",
     "scope_id",
     "scope_prefixes",
@@ -42,8 +40,6 @@ GENERATION_BYTES: Final = 16
 ALL_HEADS: Final = "o1/"
 ALL_PARTS: Final = "p1/"
 _ID_BYTES: Final = 16
-_MAX_LOCATOR_CHARS: Final = 160
-_LOCATOR: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
 
 
 class Place(NamedTuple):
@@ -78,14 +74,6 @@ class Place(NamedTuple):
     def part(self, generation: bytes, number: int) -> str:
         """Return the locator of one part."""
         return f"{self.generation(generation)}{number:08d}"
-
-
-def is_locator(name: str) -> bool:
-    """Tell whether a name may be an object's; what is named otherwise, no writer put there.
-
-    Source: lamella.protocols.store, "Exact names".
-    """
-    return len(name) <= _MAX_LOCATOR_CHARS and _LOCATOR.fullmatch(name) is not None
 
 
 def scope_id(mac: Callable[[bytes], bytes], deployment: str, scope: Scope) -> str:
