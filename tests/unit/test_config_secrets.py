@@ -6,7 +6,7 @@ import pytest
 
 from lamella.chain import parse_chain
 from lamella.config import build_stack, load_config, open_stack
-from lamella.errors import LamellaError
+from lamella.errors import ConfigError, LamellaError
 from lamella.keys.keyring import Keyring
 
 _CANARY = "CANARYcanary0123"
@@ -124,5 +124,13 @@ def test_error_in_a_file_holds_no_credential(tmp_path):
 
 
 def test_stack_shows_no_credential():
-    stack = build_stack(load_config(f"padme | cobblestone256 | {_URL}", environ={}), keyring=Keyring.ephemeral())
+    config = load_config(f"padme | cobblestone256 | s3://bucket/prefix?{_QUERY}", environ={})
+    stack = build_stack(config, keyring=Keyring.ephemeral())
     assert _CANARY not in f"{stack!r} {stack.engine.store!r}"
+
+
+def test_credential_before_the_bucket_is_refused_and_not_shown():
+    config = load_config(f"padme | cobblestone256 | {_URL}", environ={})
+    with pytest.raises(ConfigError, match="an s3 store needs a bucket") as caught:
+        build_stack(config, keyring=Keyring.ephemeral())
+    assert _CANARY not in str(caught.value)
