@@ -54,7 +54,7 @@ class DirectoryStore(Store):
             fsync: What a put waits for: `off` nothing, `file` the data, `full` the folders as well.
 
         Raises:
-            ConfigError: The path is empty, or `fsync` is none of the three.
+            ConfigError: The path is empty or the root of the file system, or `fsync` is none of the three.
         """
         if not os.fspath(path) or os.path.abspath(path) == "/":
             raise ConfigError("a directory store needs a folder: 'directory:///var/lib/state' or 'directory://state'")

@@ -183,7 +183,9 @@ class SqliteStore(Store):
         except sqlite3.Error as error:
             raise failure(error, locator) from error
         except OSError as error:
-            raise StoreError("the database file cannot be reached; let this user enter its folder") from error
+            raise StoreError(
+                "the database file cannot be reached; let this user enter its folder", locator=locator
+            ) from error
 
     def _connect(self) -> sqlite3.Connection:
         if not self._path.exists():

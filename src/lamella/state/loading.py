@@ -82,7 +82,7 @@ def load_backend(label: str, path: str) -> Any:  # noqa: ANN401 - any class with
         backend = cls()
     except TypeError as error:
         raise ConfigError(f"{label}: {path!r} cannot be made without arguments ({error})") from error
-    except Exception as error:
+    except Exception as error:  # So may a constructor, and what it says may hold a secret.
         raise ConfigError(
             f"{label}: {path!r} cannot be made: it raised {type(error).__name__}, which its traceback explains"
         ) from error
