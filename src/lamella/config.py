@@ -62,7 +62,8 @@ class Config:
         policy: What this process writes and reads.
         limits: The ceilings.
         shown: Each setting by its dotted name, with every credential as `***`.
-        origins: Where each of them came from: `argument`, `environment NAME`, the path of the file, or `default`.
+        origins: Where each of them came from: `argument`, `environment NAME`, the path of the file, `default`, or what
+            a host calls its own option.
     """
 
     layers: tuple[LayerSpec, ...]
@@ -97,7 +98,7 @@ def load_config(
         chain: The chain; stronger than one in `settings`.
         path: The TOML file; by default what `LAMELLA__CONFIG` names, else `lamella.toml` if there is one.
         environ: The environment; by default that of the process.
-        settings: The tables of a TOML file, or dotted names.
+        settings: The tables of a TOML file, or dotted names; a `Given` says itself where its value came from.
 
     Raises:
         ConfigError: A setting is unknown, of the wrong type, missing or contradicts another one.

@@ -34,10 +34,10 @@ _Setting = tuple[str, object, str, _Read]
 
 
 class Given(NamedTuple):
-    """A setting that came through a door.
+    """A setting that came through a door; as an argument, one that came through a host's before.
 
     Attributes:
-        value: What was read.
+        value: What was read, or is to be.
         origin: The door, as a person would name it.
     """
 
@@ -137,7 +137,7 @@ def _flatten(tree: Mapping[str, object], origin: str, prefix: str = "") -> Itera
                 raise ConfigError(f"{name} ({origin}): is empty; give the store a url, or remove it")
             yield from _flatten(value, origin, f"{name}.")
         elif read := _reader(name):
-            yield name, value, origin, read
+            yield name, *(value if isinstance(value, Given) else (value, origin)), read
         else:
             raise ConfigError(f"{origin}: {unknown('setting', name, (*SETTINGS, *_TABLES))}")
 

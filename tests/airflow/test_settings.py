@@ -7,6 +7,7 @@ from importlib import import_module
 import pytest
 from airflow_harness.server import serving
 
+from lamella.config import load_config
 from lamella.errors import ConfigError
 
 
@@ -24,7 +25,7 @@ def settings():
 @pytest.mark.parametrize(("text", "value"), [("True", True), ("t", True), ("1", True), ("FALSE", False), ("0", False)])
 def test_booleans_are_read_in_airflows_words(settings, monkeypatch, text, value):
     monkeypatch.setenv("AIRFLOW__LAMELLA__STRICT", text)
-    assert settings.read_settings().stack["policy.strict"] is value
+    assert settings.read_settings().stack["policy.strict"].value is value
 
 
 def test_other_word_for_a_boolean_is_refused(settings, monkeypatch):
@@ -53,11 +54,40 @@ def test_unknown_variable_is_refused_in_any_case(settings, monkeypatch, variable
 
 def test_options_of_a_default_section_are_not_taken_for_misspelt_ones(make_home):
     home = make_home()
-    code = "from lamella.airflow.settings import read_settings; print(read_settings().stack['keys.min_epoch'])"
+    code = "from lamella.airflow.settings import read_settings; print(read_settings().stack['keys.min_epoch'].value)"
     (home.folder / "airflow.cfg").write_text("[DEFAULT]\nelsewhere = 1\n[lamella]\nmin_epoch = 7\n")
     assert home.python(code).stdout.splitlines()[-1] == "7"
     (home.folder / "airflow.cfg").write_text("[DEFAULT]\nelsewhere = 1\n[lamella]\nmin_epoc = 7\n")
     assert "did you mean 'min_epoch'" in home.python(code, check=False).stdout
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "error"),
+    [
+        ("alias", "Main", "alias ([lamella] alias): must be a letter"),
+        ("keyring_id", "12", "keys.keyring_id ([lamella] keyring_id): must be 16 hexadecimal digits"),
+        ("chain", "padme |", "chain ([lamella] chain): "),
+        ("store", "chunk | bucket", "chain ([lamella] store): "),
+        ("layers", "padme )", "chain ([lamella] layers and store): "),
+        ("metastore_layers", "padme )", "chain ([lamella] metastore_layers): "),
+    ],
+)
+def test_message_names_the_option_that_gave_the_setting(settings, monkeypatch, option, value, error):
+    if option in {"store", "layers"}:
+        monkeypatch.delenv("AIRFLOW__LAMELLA__CHAIN")
+        monkeypatch.setenv("AIRFLOW__LAMELLA__STORE", "memory://")
+    monkeypatch.setenv(f"AIRFLOW__LAMELLA__{option.upper()}", value)
+    with pytest.raises(ConfigError) as caught:
+        (settings.open_metastore_stack if option == "metastore_layers" else settings.open_worker_stack)()
+    assert str(caught.value).startswith(error)
+
+
+def test_settings_of_the_section_keep_their_options_as_origins(settings, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__LAMELLA__ACCEPT_PLAINTEXT_UNTIL", "2999-12-31")
+    config = load_config(settings=settings.read_settings().stack)
+    assert config.origins["policy.accept"] == "[lamella] accept_plaintext_until"
+    assert config.origins["chain"] == "[lamella] chain"
+    assert config.policy.accept[0].strength == 0
 
 
 @pytest.mark.parametrize("name", ["LamellaStateBackend", "LamellaMetastoreBackend"])
@@ -78,7 +108,7 @@ def test_option_that_may_hold_a_credential_is_read_from_a_command_or_a_secret(ma
         home = home.but({f"lamella.chain_{kind}": told})
     else:
         (home.folder / "airflow.cfg").write_text(f"[lamella]\nchain_{kind} = {told}\n")
-    code = "from lamella.airflow.settings import read_settings; print(read_settings().stack['chain'])"
+    code = "from lamella.airflow.settings import read_settings; print(read_settings().stack['chain'].value)"
     assert home.python(code).stdout.splitlines()[-1] == "cobblestone256 | memory://"
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from lamella.chain import LayerSpec
 from lamella.config import load_config
-from lamella.doors import SETTINGS
+from lamella.doors import SETTINGS, Given
+from lamella.errors import ConfigError
 from lamella.limits import Limits
 from lamella.policy import Accept, Policy
 
@@ -52,6 +53,13 @@ def test_stronger_door_wins(stronger, weaker, write):
     config = _load(_CHAIN, environ, settings=settings)
     assert (config.origins["limits.max_parts"], config.limits.max_parts) == _DOORS[stronger]
     assert config.shown["limits.max_parts"] == _DOORS[stronger][1]
+
+
+def test_argument_may_say_itself_where_its_value_came_from():
+    config = _load(_CHAIN, settings={"limits.max_parts": Given("4", "a host's option")})
+    assert (config.limits.max_parts, config.origins["limits.max_parts"]) == (4, "a host's option")
+    with pytest.raises(ConfigError, match=r"^alias \(a host's option\): must be a letter"):
+        _load(_CHAIN, settings={"alias": Given("Main", "a host's option")})
 
 
 def test_doors_give_one_configuration_together(write):

@@ -13,6 +13,7 @@ from airflow.sdk.configuration import conf
 
 from lamella.airflow.audit import warn
 from lamella.airflow.options import OPTIONS, RECOMMENDED_LAYERS, SECTION
+from lamella.doors import Given
 from lamella.errors import ConfigError
 from lamella.settings import unknown
 from lamella.state.inner import open_state_stack
@@ -45,7 +46,7 @@ class AirflowSettings:
     """The options of `[lamella]`.
 
     Attributes:
-        stack: Settings of Lamella itself, by their dotted names.
+        stack: Settings of Lamella itself, by their dotted names, each with the option that gave it.
         config: The path of a lamella.toml, where one is named.
         missing_object: `raise` or `none`: what a read gives whose object is gone.
         fallback_backend: The class that wrote before; empty where there was none.
@@ -54,7 +55,7 @@ class AirflowSettings:
         metastore_layers: The layers of the server side.
     """
 
-    stack: dict[str, object]
+    stack: dict[str, Given]
     config: str | None
     missing_object: str
     fallback_backend: str
@@ -106,8 +107,8 @@ def open_metastore_stack() -> Stack:
         KeyringError: Its keyring cannot be opened.
     """
     settings = read_settings()
-    chain = f"{settings.metastore_layers} | inline://"
-    return open_state_stack(chain, path=settings.config, settings={**settings.stack, **_IN_ROWS})
+    chain = _given(f"{settings.metastore_layers} | inline://", "metastore_layers")
+    return open_state_stack(path=settings.config, settings={**settings.stack, **_IN_ROWS, "chain": chain})
 
 
 def _refuse_unknown() -> None:
@@ -129,9 +130,18 @@ def _read(name: str) -> Any:  # noqa: ANN401 - of the type that the option has
     return option.read(f"[{SECTION}] {name}", text) if text else ""
 
 
-def _stack_settings(given: dict[str, Any]) -> dict[str, object]:
+def _given(value: object, *names: str) -> Given:
+    """Return a setting of Lamella's own, and by which options whoever reads a message knows it."""
+    return Given(value, f"[{SECTION}] {' and '.join(names)}")
+
+
+def _stack_settings(given: dict[str, Any]) -> dict[str, Given]:
     """Return the settings of Lamella's own that the options give."""
-    settings = {OPTIONS[name].setting: value for name, value in given.items() if OPTIONS[name].setting and value != ""}
+    settings = {
+        OPTIONS[name].setting: _given(value, name)
+        for name, value in given.items()
+        if OPTIONS[name].setting and value != ""
+    }
     if given["store"]:
         if given["chain"]:
             raise ConfigError(f"[{SECTION}] chain: give either chain, or layers and store")
@@ -139,9 +149,10 @@ def _stack_settings(given: dict[str, Any]) -> dict[str, object]:
         if not given["layers"] and not given["store"].lstrip('"').startswith(_WHOLE):
             layers = f"{RECOMMENDED_LAYERS} | chunk"
         is_end = ALIAS.fullmatch(given["store"]) or given["store"].startswith('"')
-        settings["chain"] = f"{layers} | {given['store']}" if is_end else f'{layers} | "{given["store"]}"'
+        chain = f"{layers} | {given['store']}" if is_end else f'{layers} | "{given["store"]}"'
+        settings["chain"] = _given(chain, *(name for name in ("layers", "store") if given[name]))
     elif given["layers"]:
         raise ConfigError(f"[{SECTION}] layers: give the store too, or both in chain")
-    if given["accept_plaintext_until"]:
-        settings["policy.accept"] = [{"strength": 0, "until": given["accept_plaintext_until"]}]
+    if until := given["accept_plaintext_until"]:
+        settings["policy.accept"] = _given([{"strength": 0, "until": until}], "accept_plaintext_until")
     return settings
