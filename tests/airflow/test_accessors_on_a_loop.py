@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import gc
 import socket
 import threading
 from importlib import import_module
+from types import SimpleNamespace
 from uuid import UUID
 
 import msgspec
@@ -134,6 +136,103 @@ def test_loop_goes_on_while_the_store_is_asked_side_by_side(lamella_airflow, acc
 
     assert slow_store.run(run(), side_by_side=3) == [0, 1, 2]
     assert slow_store.calls == ["put"] * 3 + ["get"] * 3
+
+
+@pytest.fixture
+def late(supervisor, monkeypatch):
+    """Answer the next question when `late.may` is set, and tell by `late.asked` that it was asked."""
+    answer, asked, may = supervisor.answer, threading.Event(), threading.Event()
+
+    def answer_late(question):
+        monkeypatch.setattr(supervisor, "answer", answer)
+        asked.set()
+        assert may.wait(60)
+        return answer(question)
+
+    monkeypatch.setattr(supervisor, "answer", answer_late)
+    yield SimpleNamespace(asked=asked, may=may)
+    may.set()
+
+
+async def _cancelled(call, late):
+    """Cancel a call once it has asked; it is answered shortly after."""
+    task = asyncio.create_task(call)
+    assert await asyncio.to_thread(late.asked.wait, 60)
+    task.cancel()
+    threading.Timer(0.1, late.may.set).start()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_cancelled_getter_leaves_the_next_question_its_own_answer(lamella_airflow, accessor, request):
+    for key in ("first", "second"):
+        accessor.set(key, key)
+    late = request.getfixturevalue("late")
+
+    async def run():
+        await _cancelled(lamella_airflow.aget(accessor, "first"), late)
+        return await _within(20, lamella_airflow.aget(accessor, "second")), accessor.get("first")
+
+    assert asyncio.run(run()) == (["second"], "first")
+
+
+def test_cancelled_setter_ends_after_its_row_was_written(lamella_airflow, accessor, supervisor, late):
+    async def run():
+        await _cancelled(lamella_airflow.aset(accessor, "key", "old"), late)
+        return [*supervisor.rows]
+
+    assert len(asyncio.run(run())) == 1
+    assert lamella_airflow.get(accessor, "key") == "old"
+
+
+def test_getter_that_is_cancelled_in_its_turn_asks_nothing(lamella_airflow, accessor, supervisor, request):
+    accessor.set("key", "value")
+    late = request.getfixturevalue("late")
+
+    async def run():
+        first = asyncio.create_task(lamella_airflow.aget(accessor, "key"))
+        assert await asyncio.to_thread(late.asked.wait, 60)
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(lamella_airflow.aget(accessor, "another"), 0.05)
+        late.may.set()
+        return await _within(20, first, lamella_airflow.aget(accessor, "key"))
+
+    asked = len(supervisor.asked)
+    assert asyncio.run(run()) == ["value"] * 2
+    assert len(supervisor.asked) == asked + 2
+
+
+def test_getter_that_is_cancelled_while_another_thread_asks_leaves_the_connection_free(lamella_airflow, accessor, late):
+    talks = import_module("airflow.sdk.execution_time.task_runner").SUPERVISOR_COMMS
+
+    async def run():
+        other = threading.Thread(target=accessor.get, args=("key",))
+        other.start()
+        assert await asyncio.to_thread(late.asked.wait, 60)
+        threading.Timer(0.2, late.may.set).start()
+        with pytest.raises(asyncio.TimeoutError):
+            await asyncio.wait_for(lamella_airflow.aget(accessor, "key"), 0.1)
+        await asyncio.to_thread(other.join)
+
+    asyncio.run(run())
+    assert talks._thread_lock.acquire(timeout=10)
+    talks._thread_lock.release()
+
+
+def test_error_of_a_cancelled_call_is_nobodys(lamella_airflow, accessor, late, monkeypatch, caplog):
+    kind = type(getattr(accessor, "_single_accessor", lambda: accessor)())
+    get, failed = kind.get, []
+
+    def fail(*args):
+        get(*args)
+        failed.append(True)
+        raise StoreError("nobody waits for this")
+
+    monkeypatch.setattr(kind, "get", fail)
+    asyncio.run(_cancelled(lamella_airflow.aget(accessor, "key"), late))
+    gc.collect()
+    assert failed
+    assert "never retrieved" not in caplog.text
 
 
 def test_row_is_sent_after_its_object_was_stored(lamella_airflow, accessor, supervisor, monkeypatch):

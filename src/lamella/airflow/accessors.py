@@ -149,7 +149,11 @@ def _opened(target: _Target, errand: Errand, given: Any, caller: Caller | None) 
 
 
 async def _carried(errand: Errand, accessor: Any, name: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 - Airflow's accessors; any JSON document
-    """Call a method of an accessor: its own twin where it has one that works here, or it in a thread."""
+    """Call a method of an accessor: its own twin where that may be cancelled, or it in a thread.
+
+    Only a triggerer's connection knows by its number which answer belongs to which question. That of a task process
+    goes by their order, and a twin that is cancelled there leaves its answer to the next question, or the lock taken.
+    """
     from airflow.sdk.execution_time import task_runner  # noqa: PLC0415 - where Airflow keeps what talks to it
 
     def call() -> Any:  # noqa: ANN401 - any JSON document
@@ -157,7 +161,7 @@ async def _carried(errand: Errand, accessor: Any, name: str, *args: Any, **optio
             return getattr(accessor, name)(*args, **options)
 
     talks = getattr(task_runner, "SUPERVISOR_COMMS", None)  # DAG.test takes it away while it answers another thread.
-    if not hasattr(accessor, f"a{name}") or not hasattr(talks, "asend"):
+    if not hasattr(accessor, f"a{name}") or not hasattr(talks, "start_reader"):  # As only the triggerer's has.
         return await talk(call)
     with sent(errand):
         return await getattr(accessor, f"a{name}")(*args, **options)
