@@ -275,6 +275,22 @@ def test_retention_that_airflow_cannot_reckon_with_is_refused_before_the_value_i
     assert lamella_airflow.get(accessor, "key") == "old"
 
 
+@pytest.mark.parametrize("days", ["-1", "3000000", "999999999999", "a week"])
+def test_default_retention_that_airflow_cannot_reckon_with_is_refused_before_a_tasks_value_is_replaced(
+    lamella_airflow, accessor, monkeypatch, days
+):
+    asyncio.run(lamella_airflow.aset(accessor, "key", "old"))
+    monkeypatch.setenv("AIRFLOW__STATE_STORE__DEFAULT_RETENTION_DAYS", days)
+    if not hasattr(accessor, "_scope"):
+        asyncio.run(lamella_airflow.aset(accessor, "key", "new"))
+        return
+    with pytest.raises(Exception if days == "a week" else ConfigError, match="default_retention_days"):
+        asyncio.run(lamella_airflow.aset(accessor, "key", "new"))
+    assert lamella_airflow.get(accessor, "key") == "old"
+    asyncio.run(lamella_airflow.aset(accessor, "key", "new", retention=dt.timedelta(days=1)))
+    assert lamella_airflow.get(accessor, "key") == "new"
+
+
 @pytest.fixture
 def set_before(lamella_airflow, monkeypatch, tmp_path):
     """Give what sets keys as a worker with the earlier backend does."""

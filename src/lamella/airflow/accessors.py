@@ -13,6 +13,7 @@ import datetime as dt
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from airflow.sdk.configuration import conf
 from airflow.sdk.execution_time import context as host
 from airflow.sdk.state import AssetScope
 
@@ -94,14 +95,16 @@ async def aset(accessor: Any, key: str, value: Any, **retention: Any) -> None:  
         ValueError: The value is None.
         TypeError: The accessor's own `set` takes no such `retention`.
         InvalidValueError: It is no time that a row can be kept for, or the value is not JSON.
-        ConfigError: Airflow's worker-side backend is not Lamella's.
+        ConfigError: Airflow's worker-side backend is not Lamella's, or its `default_retention_days`, which is asked for
+            where a task gives no retention, cannot work.
         LamellaError: As the backend's write hooks.
     """
     if value is None:
         raise ValueError("Cannot set value as None")
     target = _target(accessor, key)
     signature(target.accessor.set).bind(key, value, **retention)  # What it would refuse after the object was stored.
-    _refuse_endless(**retention)
+    if target.kind == "task":  # The rows of assets stay.
+        _refuse_endless(**retention)
     write = getattr(target.backend, f"serialize_{target.kind}_state_store_to_ref")
     ref = await work(write, value=value, key=key, scope=target.scope)
     await _carried(Errand(ref=ref), target.accessor, "set", key, value, **retention)
@@ -109,7 +112,10 @@ async def aset(accessor: Any, key: str, value: Any, **retention: Any) -> None:  
 
 def _refuse_endless(retention: dt.timedelta | None = None) -> None:
     """Refuse what Airflow cannot work out a row's end from, as it does before it stores a value itself."""
-    if retention is None or retention is host.NEVER_EXPIRE:
+    if retention is host.NEVER_EXPIRE:
+        return
+    if retention is None:
+        _refuse_endless_default(conf.getint("state_store", "default_retention_days"))
         return
     try:
         dt.datetime.now(dt.timezone.utc) + retention
@@ -117,6 +123,18 @@ def _refuse_endless(retention: dt.timedelta | None = None) -> None:
         raise InvalidValueError(
             "retention must be a timedelta that ends before the year 10000, or NEVER_EXPIRE for a row that stays"
         ) from error
+
+
+def _refuse_endless_default(days: int) -> None:
+    try:
+        ends = days >= 0 and dt.datetime.now(dt.timezone.utc) + dt.timedelta(days)
+    except OverflowError:
+        ends = False
+    if not ends:
+        raise ConfigError(
+            "[state_store] default_retention_days must be a number of days that end before the year 10000, or 0 for "
+            "rows that stay"
+        )
 
 
 def _target(accessor: Any, key: str) -> _Target:  # noqa: ANN401 - Airflow's accessors
