@@ -127,6 +127,18 @@ def test_store_is_whatever_may_end_a_chain(settings, monkeypatch, tmp_path, stor
     assert settings.open_worker_stack().engine.store.scheme == "memory"
 
 
+@pytest.mark.parametrize(
+    ("store", "holds_parts"), [("memory://", True), ('"memory://"', True), ("inline://", False), ('"inline://"', False)]
+)
+def test_layers_that_are_not_given_have_chunk_only_if_the_store_can_hold_parts(
+    settings, monkeypatch, store, holds_parts
+):
+    monkeypatch.delenv("AIRFLOW__LAMELLA__CHAIN")
+    monkeypatch.setenv("AIRFLOW__LAMELLA__STORE", store)
+    assert settings.open_worker_stack()
+    assert ("| chunk |" in settings.read_settings().stack["chain"].value) is holds_parts
+
+
 def test_store_that_would_smuggle_in_a_layer_is_refused(settings, monkeypatch):
     monkeypatch.delenv("AIRFLOW__LAMELLA__CHAIN")
     monkeypatch.setenv("AIRFLOW__LAMELLA__STORE", "chunk | bucket")
