@@ -11,6 +11,7 @@ import stat
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -173,6 +174,39 @@ def test_disk_that_is_full_leaves_the_old_object(store, path):
     assert read(store) == b"old"
     store.close()
     assert path.stat().st_size < 300_000
+
+
+def test_database_lacks_nothing_when_its_log_cannot_be_taken_up_before_it_appears(store, monkeypatch):
+    readers = []
+
+    class Unfinished(sqlite3.Connection):
+        """A connection whose closing cannot write the log into the file, as on a full disk."""
+
+        def close(self):
+            (name,) = [row[2] for row in self.execute("PRAGMA database_list")]
+            if ".lamella-" in name:
+                readers.append(sqlite3.Connection(name))
+                readers[-1].execute("BEGIN").execute("SELECT * FROM objects")
+            super().close()
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Unfinished))
+        store.put(_LOCATOR, (b"new",))
+    assert len(readers) == 1
+    readers[0].close()
+    assert read(store) == b"new"
+
+
+def test_creation_that_fails_leaves_nothing_beside_the_database(store, tmp_path):
+    # The shared memory of the log has 32 KiB, so it is what fails, once the log itself is there.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, limits[1]))
+    try:
+        with pytest.raises(StoreError):
+            store.put(_LOCATOR, (b"new",))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.glob(".lamella-*")) == []
 
 
 def test_writer_that_is_killed_leaves_the_old_object(store, forked):

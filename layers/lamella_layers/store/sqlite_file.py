@@ -58,13 +58,15 @@ def create_file(path: Path) -> None:
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         try:
             with closing(sqlite3.connect(temporary, isolation_level=None)) as connection:
-                connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute(_CREATE)
                 connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+                # Last: on a full disk, closing leaves in the log what the link to the file alone would lack.
+                connection.execute("PRAGMA journal_mode = WAL")
             with suppress(FileExistsError):
                 os.link(temporary, path)
         finally:
-            temporary.unlink()
+            for suffix in ("", "-journal", "-wal", "-shm"):
+                temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
     except OSError as error:
         raise StoreError("the database file cannot be created; make its folder, and let this user write it") from error
 
