@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import resource
@@ -10,7 +11,7 @@ import sqlite3
 import stat
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from functools import partial
 
 import pytest
@@ -149,6 +150,48 @@ def test_missing_folder_is_a_store_error(tmp_path):
         SqliteStore(tmp_path / "missing" / "state.db").put(_LOCATOR, (b"new",))
 
 
+@contextmanager
+def free_descriptors(count):
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    gc.collect()  # What earlier tests left open would free descriptors later.
+    lowest = os.dup(0)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + count, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("count", range(3))
+@pytest.mark.parametrize(
+    "call", [read, lambda store: store.put(_LOCATOR, (b"new",)), lambda store: list(store.list("o1/"))]
+)
+def test_lack_of_descriptors_may_pass(store, tmp_path, call, count):
+    store.put(_LOCATOR, (b"old",))
+    store.close()
+    with free_descriptors(count), pytest.raises(StoreUnavailableError, match="too many files") as caught:
+        call(store)
+    assert caught.value.locator in {_LOCATOR, "o1/"}
+    assert read(store) == b"old"
+    store.close()
+    assert [each.name for each in tmp_path.iterdir()] == ["state.db"]
+
+
+@pytest.mark.parametrize("count", range(3))
+def test_lack_of_descriptors_creates_no_file(store, tmp_path, count):
+    with free_descriptors(count), pytest.raises(StoreUnavailableError):
+        store.put(_LOCATOR, (b"new",))
+    assert list(tmp_path.glob(".lamella-*")) == []
+
+
+def test_file_that_will_not_open_later_either_is_no_passing_error(store, path):
+    path.mkdir()
+    with pytest.raises(StoreError, match="permissions") as caught:
+        store.get(_LOCATOR)
+    assert not caught.value.transient
+
+
 def test_object_above_the_ceiling_is_refused_before_memory_is_spent(store):
     segment = memoryview(bytes(1_000_000))
     tracemalloc.start()
@@ -174,6 +217,17 @@ def test_disk_that_is_full_leaves_the_old_object(store, path):
     assert read(store) == b"old"
     store.close()
     assert path.stat().st_size < 300_000
+
+
+def test_full_database_is_told_from_a_broken_one(store):
+    store.put(_LOCATOR, (b"old",))
+    store._pool.run("PRAGMA max_page_count = 10", ())
+    with pytest.raises(StoreError, match="full, and nothing was changed; free some space") as caught:
+        store.put(_LOCATOR, (bytes(100_000),))
+    assert not caught.value.transient
+    assert read(store) == b"old"
+    store.put(_LOCATOR, (bytes(100_000),))
+    assert read(store) == bytes(100_000)
 
 
 def test_database_lacks_nothing_when_its_log_cannot_be_taken_up_before_it_appears(store, monkeypatch):

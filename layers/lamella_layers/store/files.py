@@ -18,9 +18,10 @@ from hashlib import sha256
 from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from lamella.errors import StoreError, StoreUnavailableError
+from lamella.errors import StoreError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import StoredObject, Version, is_locator
+from lamella_layers.store.shared import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -49,16 +50,12 @@ _STALE_SECONDS: Final = 86_400
 _HEAD_BYTES: Final = 4096
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _FOLDER_ATTEMPTS: Final = 100
-_TRANSIENT: Final = frozenset(
-    {errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT}
-)
 
 
 def failure(error: OSError, locator: str) -> StoreError:
     """Name the store error that an operating system error is."""
-    kind = StoreUnavailableError if error.errno in _TRANSIENT else StoreError
     reason = errno.errorcode.get(error.errno or 0, "unknown error")
-    return kind(
+    return kind_of(error)(
         f"the directory store failed with {reason}; check the folder's free space, permissions and mount",
         locator=locator,
     )

@@ -1,11 +1,12 @@
-"""What the first-party stores share: their URLs and options, locators, conditions and segments."""
+"""What the first-party stores share: their URLs and options, locators, conditions, kinds of errors and segments."""
 
 from __future__ import annotations
 
+import errno
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError
+from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError, StoreUnavailableError
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import ABSENT, is_locator
 
@@ -22,11 +23,16 @@ __all__ = [
     "check_prefix",
     "check_version",
     "conflict",
+    "kind_of",
     "not_found",
     "place",
     "segments",
     "switch",
 ]
+
+_TRANSIENT = frozenset(
+    {errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ESTALE, errno.ETIMEDOUT}
+)
 
 
 @lru_cache(maxsize=1024)
@@ -81,6 +87,11 @@ def not_found(locator: str) -> ObjectNotFoundError:
     return ObjectNotFoundError(
         "nothing is stored at the locator; it was deleted, or it was written to another store", locator=locator
     )
+
+
+def kind_of(error: OSError) -> type[StoreError]:
+    """Tell an error of the operating system that may pass from one that stays."""
+    return StoreUnavailableError if error.errno in _TRANSIENT else StoreError
 
 
 def place(scheme: str, url: str) -> str:

@@ -181,7 +181,7 @@ class SqliteStore(Store):
         try:
             return self._pool.run(statement, parameters)
         except sqlite3.Error as error:
-            raise failure(error, locator) from error
+            raise failure(error, self._path, locator) from error
         except OSError as error:
             raise StoreError(
                 "the database file cannot be reached; let this user enter its folder", locator=locator

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 from lamella.errors import StoreError, StoreUnavailableError
+from lamella_layers.store.shared import kind_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,17 +70,43 @@ def create_file(path: Path) -> None:
             for suffix in ("", "-journal", "-wal", "-shm"):
                 temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
     except OSError as error:
-        raise StoreError("the database file cannot be created; make its folder, and let this user write it") from error
+        reason = errno.errorcode.get(error.errno or 0, "unknown error")
+        raise kind_of(error)(
+            f"the database file cannot be created ({reason}); make its folder, let this user write it, and look after "
+            "its free space and the limit of open files"
+        ) from error
 
 
-def failure(error: sqlite3.Error, locator: str) -> StoreError:
+def failure(error: sqlite3.Error, path: Path, locator: str) -> StoreError:
     """Name the store error that an error of SQLite is."""
     # Python 3.10 gives no error code; SQLite's messages for its codes are fixed.
-    if "lock" in str(error):
+    reason = str(error)
+    if "lock" in reason:
         return StoreUnavailableError(
             "the database is locked by another writer; try again, or raise busy_timeout_ms", locator=locator
         )
+    if reason == "unable to open database file" and _may_be_opened(path):
+        return StoreUnavailableError(
+            "the database file cannot be opened just now; most likely too many files are open: "
+            "try again, or raise the limit (ulimit -n)",
+            locator=locator,
+        )
+    if reason == "database or disk is full":
+        return StoreError(
+            "the disk of the database is full, and nothing was changed; free some space, then try again",
+            locator=locator,
+        )
     return StoreError(
-        f"the database failed ({error}); check its disk, permissions and integrity, or restore it from a backup",
+        f"the database failed ({reason}); check its disk, free space, permissions and integrity, "
+        "or restore it from a backup",
         locator=locator,
+    )
+
+
+def _may_be_opened(path: Path) -> bool:
+    """Tell whether permissions allow what SQLite, which does not say why, could not open."""
+    # Without opening anything: closing a descriptor of an open database would drop SQLite's locks on it.
+    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm")]
+    return os.access(path.parent, os.W_OK | os.X_OK) and all(
+        each.is_file() and os.access(each, os.R_OK | os.W_OK) for each in files if os.path.lexists(each)
     )
