@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import sys
 from collections import OrderedDict, namedtuple
 from enum import IntEnum
 
@@ -227,6 +228,31 @@ def test_garbage_collector_is_as_it_was(enabled):
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if was else gc.disable)()
+
+
+def test_garbage_collector_is_never_found_off():
+    """Neither by a signal handler, which may raise or fork, nor by another thread: they run between instructions."""
+    found = []
+
+    def between_instructions(frame, event, _):
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            found.append(gc.isenabled())
+        return between_instructions
+
+    text = dump_json([{"a": 1}] * 200_000, DEFAULT_LIMITS)
+    assert gc.isenabled()
+    before = sys.gettrace()
+    sys.settrace(between_instructions)
+    try:
+        load_json(text)
+    finally:
+        sys.settrace(before)
+    assert found
+    assert all(found)
+    with pytest.raises(IntegrityError):
+        load_json(text + b"]")
+    assert gc.isenabled()
 
 
 def test_value_longer_than_the_limit_is_refused():

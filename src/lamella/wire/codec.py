@@ -13,8 +13,9 @@ from __future__ import annotations
 import gc
 import json
 import math
-import os
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from functools import partial
+from operator import methodcaller
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import orjson
@@ -35,6 +36,7 @@ _SPELT_CHARS: Final = 40
 
 # With these it refuses whatever is of a subclass of a JSON type, as it refuses keys that are not exact texts.
 _EXACT: Final = orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_DATACLASS
+_CALL: Final = methodcaller("__call__")
 _DECODER: Final = msgspec.json.Decoder()
 
 
@@ -66,8 +68,7 @@ def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON docum
     try:
         if len(text) < _LONG_TEXT_BYTES:
             return _DECODER.decode(text)
-        with _CollectorPaused():
-            return _DECODER.decode(text)
+        return _decode_long(text)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         pass
     try:
@@ -146,28 +147,15 @@ def _is_printable(number: int) -> bool:
     return True
 
 
-class _CollectorPaused:
-    """Pauses the cyclic garbage collector: a fresh document has no cycles, and looking for them takes half the time."""
-
-    pausing: ClassVar[bool] = False
-
-    def __enter__(self) -> None:
-        if gc.isenabled():
-            _CollectorPaused.pausing = True
-            gc.disable()
-
-    def __exit__(self, *_: object) -> None:
-        self.resume()
-
-    @classmethod
-    def resume(cls) -> None:
-        """Let the collector run again, also in a child that was forked meanwhile, where nobody else would."""
-        if cls.pausing:
-            cls.pausing = False
-            gc.enable()
-
-
-os.register_at_fork(after_in_child=_CollectorPaused.resume)
+def _decode_long(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON document
+    """Decode without the cyclic garbage collector: a fresh document has no cycles, looking for them takes most time."""
+    if not gc.isenabled():
+        return _DECODER.decode(text)
+    try:
+        # One call into C: no other thread, signal handler or fork ever finds the collector off.
+        return list(map(_CALL, (gc.disable, partial(_DECODER.decode, text), gc.enable)))[1]
+    finally:
+        gc.enable()  # After an error; else it is on already.
 
 
 def _refuse_constant(name: str) -> None:
