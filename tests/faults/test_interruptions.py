@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from lamella.errors import StoreError
+from lamella.errors import ForkedProcessError, StoreError
 from lamella.policy import Policy
 from lamella.protocols.layer import BytesLayer
 from lamella.registry import installed_registry
@@ -86,6 +86,61 @@ def test_call_that_is_broken_off_anywhere_holds_up_no_later_one(tmp_path, forked
     store = DirectoryStore(path) if write is _write_directory else SqliteStore(path)
     assert b"".join(store.get(LOCATOR)[1]) == b"after"
     store.close()
+
+
+def _fork_inside(path, call):
+    """Let a signal's handler fork inside a call of the store; return how the children and the rows ended."""
+    store = SqliteStore(path, synchronous="off")
+    store.put(LOCATOR, (b"before",))
+    endings = []
+    real = store._pool._connect
+
+    def fork(*_):
+        child = os.fork()
+        if not child:
+            refused = 0
+            for other in (store, SqliteStore(path)):
+                try:
+                    other.get(LOCATOR)
+                except ForkedProcessError as error:
+                    refused += "spawned" in str(error)
+            endings.append(refused)
+            return
+        endings.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    def connect():
+        connection = real()
+        signal.raise_signal(signal.SIGUSR1)
+        return connection
+
+    store.close()
+    store._pool._connect = connect
+    signal.signal(signal.SIGUSR1, fork)
+    parent = os.getpid()
+    try:
+        call(store)
+    except ForkedProcessError:
+        os._exit(0 if endings == [2] and os.getpid() != parent else 1)
+    assert os.getpid() == parent
+    assert endings == [0]
+    store.put(LOCATOR, (b"after",))
+    assert os.waitstatus_to_exitcode(os.waitpid(os.fork() or os._exit(0), 0)[1]) == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.get(LOCATOR),
+        lambda store: store.put(LOCATOR, (b"inside",)),
+        lambda store: store.delete(LOCATOR),
+    ],
+)
+def test_fork_inside_a_call_ends_and_its_child_is_refused(tmp_path, forked, call):
+    path = tmp_path / "store"
+    with forked(_fork_inside, path, call) as child:
+        child.join(60)
+        assert child.exitcode == 0
+    assert b"".join(SqliteStore(path).get(LOCATOR)[1]) == b"after"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 SQLite keeps its file locks by process and inode, in memory that a forked child inherits while the locks stay with the
 parent: a connection that the child opens then believes that it holds them, and loses writes once the parent closes.
-So a fork waits for the calls in progress and closes every connection first; both sides open new ones on demand.
+So a fork waits for the calls in progress and closes every connection first; both sides open new ones on demand. A fork
+by a signal's handler inside a call cannot wait for that call: its child uses no database, nor closes a connection.
 
 Source: https://www.sqlite.org/howtocorrupt.html, "Carrying an open database across a fork()".
 """
@@ -11,8 +12,10 @@ from __future__ import annotations
 
 import os
 import weakref
-from threading import Condition, RLock
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from threading import Condition, RLock, get_ident
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+
+from lamella.errors import ForkedProcessError
 
 if TYPE_CHECKING:
     import sqlite3
@@ -28,7 +31,10 @@ _POLL_SECONDS: Final = 0.05
 class _Call:
     """A call in progress, held by its frame alone: it ends with that, wherever a signal's handler raises."""
 
-    __slots__ = ("__weakref__",)
+    __slots__ = ("__weakref__", "thread")
+
+    def __init__(self) -> None:
+        self.thread = get_ident()
 
 
 class Pool:
@@ -37,6 +43,8 @@ class Pool:
     _gate: ClassVar[Condition] = Condition(_LOCK)
     _pools: ClassVar[weakref.WeakSet[Pool]] = weakref.WeakSet()
     _pending_forks: ClassVar[int] = 0
+    _forked_inside: ClassVar[bool] = False
+    _carried: ClassVar[list[object]] = []
 
     def __init__(self, connect: Callable[[], sqlite3.Connection], path: Path) -> None:
         """Open nothing yet; `connect` opens one to the file at `path`.
@@ -59,6 +67,7 @@ class Pool:
 
         Raises:
             sqlite3.Error: SQLite failed.
+            ForkedProcessError: This process was forked inside a call.
         """
         call = _Call()
         with _LOCK:
@@ -68,26 +77,26 @@ class Pool:
             lent = self._idle.pop() if self._idle else None
         try:
             if lent is not None and lent[0] != _identify(self._path):
-                lent[1].close()
-                lent = None
-            if lent is None:
+                lent = self._drop(lent)
+            if lent is None and not self._forked_inside:
                 connection = self._connect()
                 lent = _identify(self._path), connection
+            if lent is None or self._forked_inside:
+                _refuse()
             cursor = lent[1].execute(statement, parameters)
             # Fetching every row ends the transaction.
             result = cursor.fetchall(), cursor.rowcount
         except BaseException:
             # A statement that was interrupted would keep its transaction open.
-            if lent is not None:
-                lent[1].close()
-            lent = None
+            lent = self._drop(lent)
             raise
         finally:
             with _LOCK:
                 if lent is not None:
-                    self._idle.append(lent)
+                    (self._carried if self._forked_inside else self._idle).append(lent)
                 del call
-                self._gate.notify_all()
+                if self._pending_forks:
+                    self._gate.notify_all()
         return result
 
     def close(self) -> None:
@@ -97,10 +106,10 @@ class Pool:
 
     @classmethod
     def before_fork(cls) -> None:
-        """Wait for the calls in progress, close every connection, and let no call begin."""
+        """Wait for the calls in progress of other threads, close what no call has, and let no call begin."""
         _LOCK.acquire()
         cls._pending_forks += 1
-        while any(pool._calls for pool in cls._pools):  # noqa: SLF001 - its own class
+        while cls._calls_of_others():
             # A call that a signal's handler broke off may end without a word.
             cls._gate.wait(_POLL_SECONDS)
         for pool in cls._pools:
@@ -117,7 +126,29 @@ class Pool:
     def after_fork_in_child(cls) -> None:
         """Let calls begin: the other threads, and what they were about to do, are not in the child."""
         cls._pending_forks = 0
+        for pool in cls._pools:
+            cls._forked_inside |= bool(pool._calls)  # noqa: SLF001 - its own class
+            pool._calls.clear()  # noqa: SLF001 - its own class
         _LOCK.release()
+
+    @classmethod
+    def _calls_of_others(cls) -> bool:
+        calls = [call() for pool in cls._pools for call in tuple(pool._calls)]  # noqa: SLF001 - its own class
+        return any(call is not None and call.thread != get_ident() for call in calls)
+
+    @classmethod
+    def _drop(cls, lent: tuple[object, sqlite3.Connection] | None) -> None:
+        if cls._forked_inside:
+            cls._carried.append(lent)
+        elif lent is not None:
+            lent[1].close()
+
+
+def _refuse() -> NoReturn:
+    raise ForkedProcessError(
+        "this process was forked by a signal's handler inside a call of a sqlite store; use such stores in processes "
+        "that are spawned, or forked elsewhere"
+    )
 
 
 def _identify(path: Path) -> tuple[int, int] | None:
