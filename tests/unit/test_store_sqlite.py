@@ -355,3 +355,35 @@ def test_file_to_which_somebody_added_a_trigger_is_refused(tmp_path):
         connection.execute("CREATE TRIGGER gone AFTER INSERT ON objects BEGIN DELETE FROM objects; END")
     with pytest.raises(StoreError, match="changed the schema"):
         store.get("o1/a")
+
+
+def test_statistics_that_an_administrator_gathers_change_nothing(store, path):
+    store.put(_LOCATOR, (b"kept",))
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ANALYZE")
+        assert connection.execute("SELECT count(*) FROM sqlite_stat1").fetchone() == (1,)
+    assert read(store) == b"kept"
+    assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+
+def test_other_table_under_the_name_of_statistics_is_refused(store, path):
+    store.put(_LOCATOR, (b"kept",))
+    store.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE theirs(tbl,idx,stat)")
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET name = 'sqlite_stat1', tbl_name = 'sqlite_stat1',"
+            " sql = 'CREATE TABLE sqlite_stat1(tbl,idx,stat,more)' WHERE name = 'theirs'"
+        )
+    with pytest.raises(StoreError, match="changed the schema"):
+        store.get(_LOCATOR)
+
+
+def test_restored_dump_is_refused_with_the_way_to_copy_a_database(store, path, tmp_path):
+    store.put(_LOCATOR, (b"kept",))
+    with closing(sqlite3.connect(path)) as one, closing(sqlite3.connect(tmp_path / "other.db")) as other:
+        other.executescript("\n".join(one.iterdump()))
+    with pytest.raises(StoreError, match=r"sqlite3's \.backup"):
+        SqliteStore(tmp_path / "other.db").get(_LOCATOR)

@@ -27,24 +27,38 @@ CREATE TABLE objects (
     modified_at REAL NOT NULL,
     body BLOB NOT NULL
 )"""
+# What ANALYZE and PRAGMA optimize leave in any database, as SQLite writes it.
+_STATISTICS: Final = frozenset(
+    {
+        ("table", "CREATE TABLE sqlite_stat1(tbl,idx,stat)"),
+        ("table", "CREATE TABLE sqlite_stat4(tbl,idx,neq,nlt,ndlt,sample)"),
+    }
+)
 
 
 def check_schema(connection: sqlite3.Connection) -> None:
-    """Refuse a file of another program or release, and one to which somebody added views or triggers.
+    """Refuse a file of another program or release, and one to which somebody added tables, views or triggers.
 
     Raises:
         StoreError: Its schema is not that of this release.
     """
     connection.execute("PRAGMA trusted_schema = OFF")
     (schema_version,) = connection.execute("PRAGMA user_version").fetchone()
+    if not schema_version:
+        raise StoreError(
+            "the file is empty, of another program, or restored from a dump, which leaves out what makes it a store; "
+            "name another file, and copy a database with sqlite3's .backup"
+        )
     if schema_version != _SCHEMA_VERSION:
         raise StoreError(
             f"the file is no store of this release (schema {schema_version}, not {_SCHEMA_VERSION}); "
             "upgrade Lamella, or name another file"
         )
     found = connection.execute("SELECT type, sql FROM sqlite_master ORDER BY type").fetchall()
-    if found != [("index", None), ("table", _CREATE)]:
-        raise StoreError("somebody changed the schema of the file; find out who, and restore it from a backup")
+    if [each for each in found if each not in _STATISTICS] != [("index", None), ("table", _CREATE)]:
+        raise StoreError(
+            "somebody changed the schema of the file; find out who, drop what was added, or restore it from a backup"
+        )
 
 
 def create_file(path: Path) -> None:
