@@ -175,6 +175,26 @@ def test_folder_that_cannot_be_made_is_a_store_error(tmp_path):
     assert not caught.value.transient
 
 
+_GET = """
+import sys
+from lamella_layers.store.object_store import FileObjectStore
+FileObjectStore(sys.argv[1]).get(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_planted_pipe_blocks_no_read(tmp_path, name):
+    folder = tmp_path / "o1"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe")
+    (folder / "link").symlink_to(folder / "pipe")
+    # In a process of its own, since a read that blocks below obstore cannot be broken off.
+    reader = subprocess.run(
+        [sys.executable, "-c", _GET, tmp_path, f"o1/{name}"], capture_output=True, timeout=20, check=False
+    )
+    assert b"StoreError" in reader.stderr
+
+
 def test_store_that_was_used_works_in_a_spawned_process(tmp_path):
     store = FileObjectStore(tmp_path)
     store.put("o1/parent", (b"there",))

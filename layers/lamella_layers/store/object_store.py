@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import os
 import re
+import stat
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from lamella.errors import ConfigError
+from lamella.errors import ConfigError, StoreError
 from lamella_layers.store.obstore_store import PART_BYTES, ObstoreStore
-from lamella_layers.store.shared import check_options, place, switch
+from lamella_layers.store.shared import check_locator, check_options, place, switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from obstore.store import LocalStore, S3Store
     from typing_extensions import Self
+
+    from lamella.protocols.layer import Payload
+    from lamella.protocols.store import Version
 
 __all__ = ["FileObjectStore", "S3ObjectStore"]
 
@@ -154,6 +159,15 @@ class FileObjectStore(ObstoreStore):
         """Build the store from `file:///absolute`."""
         check_options(cls.scheme, options, ())
         return cls(place(cls.scheme, url))
+
+    def get(self, locator: str) -> tuple[Version, Payload]:
+        """Read a file; a pipe or a device, which obstore would wait for without end, is what somebody planted."""
+        check_locator(locator)
+        with suppress(OSError):
+            mode = (self._path / locator).stat().st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise StoreError("there is no file at the locator, but a pipe or a device; remove it", locator=locator)
+        return super().get(locator)
 
     def _connect(self, obstore: Any) -> LocalStore:  # noqa: ANN401 - a module that may be missing
         client: LocalStore = obstore.LocalStore(self._path, mkdir=True)
