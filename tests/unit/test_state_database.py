@@ -112,6 +112,41 @@ def test_cleanup_without_a_backend_removes_rows_alone(database, path):
     assert _rows(path) == []
 
 
+@pytest.mark.parametrize(
+    "plant",
+    [
+        "UPDATE state SET owner = 'x' WHERE key = 'planted'",
+        "UPDATE state SET owner = '5' WHERE key = 'planted'",
+        "UPDATE state SET owner = '[]' WHERE key = 'planted'",
+        "UPDATE state SET owner = '[[\"name\", \"x\"]]' WHERE key = 'planted'",
+        "UPDATE state SET owner = replace(hex(zeroblob(100000)), '00', '[') WHERE key = 'planted'",
+        "UPDATE state SET owner = x'00' WHERE key = 'planted'",
+        "UPDATE state SET kind = 'zz' WHERE key = 'planted'",
+        "UPDATE state SET map_index = -5 WHERE key = 'planted'",
+        "UPDATE state SET key = x'00' WHERE key = 'planted'",
+    ],
+)
+def test_expired_row_that_nobody_could_have_written_is_removed_and_the_others_too(build, database, path, plant):
+    backend = LayeredStateBackend(build("zstd | padme | cobblestone256"))
+    for key in ("planted", "later"):
+        database.set(_TASK, key, "row", expires_at=_PAST)
+    ref = backend.serialize_task_state_store_to_ref(value=1, key="later", scope=_TASK)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(plant)
+    assert database.cleanup(backend) == 2
+    assert _rows(path) == []
+    with pytest.raises(ObjectNotFoundError):
+        backend.stack.get(ref)
+
+
+def test_bytes_that_somebody_planted_in_a_row_are_a_store_error(database, path):
+    database.set(_TASK, "key", "row")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE state SET stored = x'6c61'")
+    with pytest.raises(StoreError, match="holds bytes"):
+        database.get(_TASK, "key")
+
+
 def test_row_that_was_set_again_survives_a_cleanup_that_had_listed_it(database, monkeypatch):
     class Backend:
         deleted = ()

@@ -100,7 +100,10 @@ class StateDatabase:
     def get(self, scope: StateScope, key: str) -> str | None:
         """Return what a row holds, None where there is none or it has expired; raises as `set`."""
         rows = self._run(_GET, (*_row(scope, key), _now()))[0]
-        return rows[0][0] if rows else None
+        stored = rows[0][0] if rows else None
+        if not (stored is None or isinstance(stored, str)):
+            raise StoreError("the row holds bytes, which nobody here writes; set the value again, and find out who did")
+        return stored
 
     def delete(self, scope: StateScope, key: str) -> None:
         """Remove a row; absent is no error. Raises as `set`."""
@@ -123,8 +126,9 @@ class StateDatabase:
         for kind, owner, map_index, key in self._run(_EXPIRED, (now,))[0]:
             _, count = self._run(_DELETE_EXPIRED, (kind, owner, map_index, key, now))
             removed += count
-            if count and backend is not None:  # Else it was set again in the meantime.
-                backend.delete(_scope(kind, owner, map_index), key)
+            address = _address(kind, owner, map_index, key)
+            if count and backend is not None and address is not None:  # Else it was set again in the meantime.
+                backend.delete(address.scope, address.key)
         if backend is not None:
             backend.cleanup()
         return removed
@@ -156,11 +160,15 @@ def _row(scope: StateScope, key: str) -> tuple[str, str, int, str]:
     return scope.kind, json.dumps(scope.fields()), scope.map_index, key
 
 
-def _scope(kind: str, owner: str, map_index: int) -> StateScope:
-    named = dict(json.loads(owner))
-    for name in named.keys() & {"asset_id", "region_index"}:
-        named[name] = int(named[name])
-    return TaskScope(**named, map_index=map_index) if kind == TaskScope.kind else AssetScope(**named)
+def _address(kind: str, owner: str, map_index: int, key: str) -> Address | None:
+    """Return the address of a row, None where its columns make none: then there is no object either."""
+    try:
+        named = dict(json.loads(owner))
+        for name in named.keys() & {"asset_id", "region_index"}:
+            named[name] = int(named[name])
+        return Address(TaskScope(**named, map_index=map_index) if kind == TaskScope.kind else AssetScope(**named), key)
+    except (TypeError, ValueError, RecursionError):
+        return None
 
 
 def _now() -> float:
