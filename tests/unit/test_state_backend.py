@@ -291,6 +291,12 @@ def test_what_has_no_attributes_of_a_scope_is_refused(backend, given):
         backend.get(given, "key")
 
 
+@pytest.mark.parametrize("given", [SimpleNamespace(dag_id="dag"), SimpleNamespace(dag_id="dag", task_id="task")])
+def test_half_a_scope_of_a_task_is_refused(backend, given):
+    with pytest.raises(AddressError, match="lacks some"):
+        backend.get(given, "key")
+
+
 @pytest.mark.parametrize("asset_ref", [None, 7, b"x"])
 def test_asset_ref_that_is_no_text_is_refused(backend, asset_ref):
     with pytest.raises(AddressError):

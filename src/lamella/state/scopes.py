@@ -50,7 +50,10 @@ def owner_of(given: Any) -> Owner:  # noqa: ANN401 - any class with the attribut
     if isinstance(given, (TaskScope, AssetScope)):
         return Owner(given, given)
     if hasattr(given, "dag_id"):
-        return Owner(_task(given), given)
+        try:
+            return Owner(_task(given), given)
+        except AttributeError as error:
+            raise AddressError("a task's scope has dag_id, run_id and task_id, and this one lacks some") from error
     named = {name: getattr(given, name, None) for name in ("asset_id", "name", "uri")}
     if named["asset_id"] is None and not any(hasattr(given, name) for name in named):
         raise AddressError(f"a scope is a task's or an asset's, not a {type(given).__name__}")
