@@ -205,6 +205,30 @@ def test_reader_that_closes_the_pipe_is_no_error_to_tell(configured, shell):
     assert process.returncode == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "closed", "told"),
+    [
+        (("put", "-", *CURSOR), "<&-", "the standard input: "),
+        (("put", "--stream", "-", *CURSOR), "<&-", "the standard input: "),
+        (("put", "--file", "-", *CURSOR), "<&-", "the standard input: "),
+        (("clear", *CURSOR[:-2]), "<&-", "the standard input: "),
+        (("put", "1", *CURSOR), ">&-", "the standard output: "),
+        (("key", "list"), ">&-", "the standard output: "),
+    ],
+)
+def test_stream_that_the_caller_closed_is_named_and_nothing_is_stored(configured, arguments, closed, told):
+    command = ["sh", "-c", f'exec "$0" "$@" {closed}', Path(sysconfig.get_path("scripts")) / "lamella", *arguments]
+    ended = subprocess.run(command, cwd=configured, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    assert f"error: {told}" in ended.stderr
+    assert not (configured / "objects" / "o1").exists()
+
+
+def test_closed_standard_input_is_no_error_where_nobody_reads_it(configured):
+    command = ["sh", "-c", 'exec "$0" "$@" <&-', Path(sysconfig.get_path("scripts")) / "lamella", "put", "1", *CURSOR]
+    assert subprocess.check_output(command, cwd=configured).startswith(b"lamella:1:")
+
+
 def test_progress_bar_appears_on_a_terminal_and_not_beside_the_ref(configured):
     (configured / "stream").write_bytes(bytes(5_000_000))
     leader, follower = pty.openpty()

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sysconfig
+from pathlib import Path
 
 import click
 import pytest
@@ -158,10 +161,26 @@ def test_delete_removes_the_value_and_is_no_error_when_repeated(cli, configured)
 
 def test_clear_asks_before_it_removes_anything(cli, configured):
     cli("put", "1", *CURSOR)
-    cli("clear", *TASK, fails=click.Abort, given="n\n")
+    assert "nothing was removed" in cli("clear", *TASK, fails=click.ClickException, given="n\n")
+    cli("clear", *TASK, fails=click.Abort, given="")
     assert len(_objects(configured)) == 1
     cli("clear", *TASK, given="y\n")
     assert _objects(configured) == []
+
+
+def test_clear_asks_about_the_map_index_that_it_is_given(cli, configured):
+    assert configured
+    assert "every value of map index 3 of the task" in cli("clear", *TASK, "--map-index", 3, given="y\n").stderr
+    asked = cli("clear", *TASK, "--map-index", 3, "--all-map-indices", given="y\n").stderr
+    assert "every value of all map indices of the task" in asked
+
+
+@pytest.mark.parametrize("answer", ["n\n", ""])
+def test_error_begins_a_line_of_its_own_behind_a_question(configured, answer):
+    command = [Path(sysconfig.get_path("scripts")) / "lamella", "clear", *TASK, "--json"]
+    told = subprocess.run(command, cwd=configured, input=answer, capture_output=True, text=True, check=False)
+    assert told.returncode == 1
+    assert json.loads(told.stderr.splitlines()[-1])["transient"] is False
 
 
 def test_clear_leaves_other_map_indices_unless_told(cli, configured):

@@ -19,7 +19,10 @@ Source: docs/cli.md, "Exit codes".
 
 from __future__ import annotations
 
+import errno
+import io
 import json
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -119,11 +122,35 @@ def main() -> None:
     as_json = "--json" in sys.argv
     sys.excepthook = lambda kind, _, trace: _tell_unexpected(kind, trace, as_json=as_json)
     try:
+        _refuse_closed_streams()
         code = lamella.main(prog_name="lamella", standalone_mode=False)
     except (LamellaError, click.ClickException, click.Abort, OSError) as error:
         _tell(type(error).__name__, _sentence(error), transient=_is_transient(error), as_json=as_json)
         code = exit_code(error)
     sys.exit(code)
+
+
+class _ClosedInput(io.RawIOBase):
+    """A standard input that the caller closed, which is an error once it is read, and no empty one."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object, /) -> int:
+        del buffer
+        raise _closed("input")
+
+
+def _refuse_closed_streams() -> None:
+    """Refuse to do anything where the answer would be lost; Python leaves None where a stream was closed."""
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(_ClosedInput()))
+    if sys.stdout is None:
+        raise _closed("output")
+
+
+def _closed(stream: str) -> OSError:
+    return OSError(errno.EBADF, os.strerror(errno.EBADF), f"the standard {stream}")
 
 
 def exit_code(error: Exception) -> int:
