@@ -68,6 +68,17 @@ def test_with_keys_the_address_and_the_size_after_each_layer_are_shown(cli, ref,
     assert "payroll" in printed
 
 
+@pytest.mark.usefixtures("configured")
+def test_name_shows_what_a_terminal_obeys_and_makes_no_line_or_field_of_its_own(cli):
+    names = ("--dag", "a\x1b[2J\nverified      no", "--run", "b, task_id=c", "--task", "\u202ed", "--key", "k\r")
+    ref = cli("put", "1", *names).stdout.strip()
+    printed = cli("inspect", ref, "--verify").stdout
+    assert all(each == "\n" or each.isprintable() for each in printed)
+    assert [line for line in printed.splitlines() if line.startswith("verified")] == ["verified      yes"]
+    assert r'dag_id="a\u001b[2J\nverified      no", run_id="b, task_id=c", task_id="\u202ed"' in printed
+    assert _told(cli, ref, "--verify")["key"] == "k\r"
+
+
 def test_inline_object_is_shown_from_its_ref(cli, configured):
     assert configured
     ref = cli("put", "1", *CURSOR, "--chain", "cobblestone256 | inline://").stdout.strip()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from lamella.wire.envelope import Header
 
 __all__ = ["inspect"]
+
+_PLAIN: Final = re.compile(r"[\w.:+/= -]+")
+"""Texts that are shown as they are."""
 
 
 @click.command()
@@ -141,7 +146,9 @@ def _answer(facts: dict[str, Any], *, as_json: bool) -> None:
 
 def _cell(fact: Any) -> str:  # noqa: ANN401 - any JSON document
     if isinstance(fact, dict):
-        return ", ".join(f"{name}={each}" for name, each in fact.items())
+        return ", ".join(f"{name}={_cell(each)}" for name, each in fact.items())
     if isinstance(fact, list):
         return "; ".join(map(_cell, fact)) or "none"
+    if isinstance(fact, str) and not _PLAIN.fullmatch(fact):
+        return json.dumps(fact)  # A name may hold what a terminal obeys, or what looks like another line or field.
     return "yes" if fact is True else "no" if fact is False else str(fact)
