@@ -116,6 +116,13 @@ def test_beginning_of_a_key_id_is_not_enough(run, cut):
 
 
 @pytest.mark.usefixtures("made")
+def test_narrow_terminal_cuts_no_id_since_other_commands_want_all_of_it(run, record, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    listed = run("key", "list")
+    assert all(key.key_id.hex() in listed for key in record().keys)
+
+
+@pytest.mark.usefixtures("made")
 def test_list_shows_every_key_and_no_secret(run, record):
     _added(run, "--role", "ref")
     listing = json.loads(run("key", "list", "--json"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from lamella.cli.keyring_options import (
     answer,
@@ -112,7 +112,7 @@ def list_keys(spec: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**describe_keyring(record), "keys": [describe_key(each) for each in record.keys]}))
         return
-    table = Table("key id", "role", "status", "created")
+    table = Table(Column("key id", no_wrap=True), "role", "status", "created")
     for each in record.keys:
         created = datetime.fromtimestamp(each.created_at, timezone.utc)
         table.add_row(each.key_id.hex(), each.role, each.status, f"{created:%Y-%m-%d %H:%M:%S}Z")
