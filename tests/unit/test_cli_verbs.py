@@ -213,6 +213,14 @@ def test_options_before_the_verb_are_those_behind_it(cli, configured):
 
 
 @pytest.mark.usefixtures("configured")
+def test_chain_that_an_empty_variable_gave_is_refused_on_either_side_of_the_verb(cli):
+    assert "chain (argument)" in cli("--chain", "", "put", "1", *CURSOR, fails=ConfigError)
+    assert "chain (argument)" in cli("put", "1", *CURSOR, "--chain", "", fails=ConfigError)
+    ref = cli("put", "1", *CURSOR).stdout.strip()
+    assert "chain (argument)" in cli("inspect", ref, "--chain", "", fails=ConfigError)
+
+
+@pytest.mark.usefixtures("configured")
 def test_keyring_option_is_stronger_than_the_configuration(cli):
     cli("keygen", "--deployment", "other", "--keyring", "file:other.keyring")
     refs = {cli("put", "1", *CURSOR).stdout, cli("put", "1", *CURSOR, "--keyring", "file:other.keyring").stdout}

@@ -113,7 +113,7 @@ def lamella(context: click.Context, /, **given: Any) -> None:  # noqa: ANN401 - 
     """
     verb = context.invoked_subcommand
     if verb is not None and (command := lamella.get_command(context, verb)) is not None:
-        defaults = {name: each for name, each in given.items() if each}
+        defaults = {name: each for name, each in given.items() if each not in {None, False}}
         context.default_map = {verb: _spread(command, defaults)}
 
 

@@ -73,7 +73,7 @@ class Setup:
     @property
     def is_given(self) -> bool:
         """Whether an option names a configuration at all."""
-        return any((self.path, self.chain, self.keyring))
+        return (self.path, self.chain, self.keyring) != (None, None, None)
 
     def config(self) -> Config:
         """Load the configuration.
