@@ -169,8 +169,15 @@ def test_plain_text_is_refused_where_the_policy_requires_a_seal(build, stored):
         backend.deserialize_task_state_store_from_ref,
         backend.deserialize_asset_state_store_from_ref,
     ):
-        with pytest.raises(ManifestRefusedError):
+        with pytest.raises(ManifestRefusedError, match="is no ref of Lamella"):
             read(stored)
+
+
+def test_ref_that_was_padded_or_kept_as_bytes_is_refused_as_no_ref(backend):
+    ref = _write(backend)
+    for stored in (f" {ref}", f"\ufeff{ref}", ref[1:], ref.encode()):
+        with pytest.raises(ManifestRefusedError, match="or one that was altered: restore the row"):
+            backend.deserialize_task_state_from_ref(stored)
 
 
 @pytest.mark.parametrize("stored", _PLAIN)

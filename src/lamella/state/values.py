@@ -8,7 +8,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from lamella.errors import ConfigError, IntegrityError, InvalidValueError, ObjectNotFoundError, RefMismatchError
+from lamella.errors import (
+    ConfigError,
+    IntegrityError,
+    InvalidValueError,
+    ManifestRefusedError,
+    ObjectNotFoundError,
+    RefMismatchError,
+)
 from lamella.flow.engine import Source
 from lamella.flow.read import read, read_ref
 from lamella.flow.stream import gather
@@ -74,7 +81,13 @@ def read_stored(stack: Stack, kind: str, stored: Any, plain: Callable[[Any], obj
     if is_ref(stored):
         return read_by_ref(stack, kind, stored)
     engine = stack.engine
-    engine.require(0)
+    try:
+        engine.require(0)
+    except ManifestRefusedError:
+        raise ManifestRefusedError(
+            "what the database holds is no ref of Lamella, or one that was altered: restore the row, write the value "
+            "again, or have values from before read for a while: policy.accept = [{ strength = 0, until = DATE }]"
+        ) from None
     return engine.store.fetch(kind, stored, "") if isinstance(engine.store, BackendStore) else plain(stored)
 
 
@@ -90,9 +103,11 @@ def load_document(text: object) -> Any:  # noqa: ANN401 - any JSON document
         InvalidValueError: It is no JSON text.
     """
     try:
-        return load_json(text.encode()) if isinstance(text, str) else _refuse_document()
+        if isinstance(text, str):
+            return load_json(text.encode())
     except (IntegrityError, UnicodeEncodeError):
-        _refuse_document()
+        pass
+    raise InvalidValueError("what the database holds is neither a ref nor a JSON text; write the value again")
 
 
 def keep_text(stack: Stack, address: Address, text: str) -> tuple[BackendStore, str] | None:
@@ -231,7 +246,3 @@ def _encoded(engine: Engine, text: str) -> bytes:
 def _refuse_inline(engine: Engine) -> None:
     if engine.store.in_ref and not isinstance(engine.store, BackendStore):
         raise ConfigError("the inline store keeps values in the refs that hooks return; `get` and `set` have none")
-
-
-def _refuse_document() -> None:
-    raise InvalidValueError("what the database holds is neither a ref nor a JSON text; write the value again")
