@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from lamella.errors import AddressError, ObjectNotFoundError, StoreError, StoreUnavailableError
+from lamella.errors import AddressError, InvalidValueError, ObjectNotFoundError, StoreError, StoreUnavailableError
 from lamella.state import NEVER_EXPIRE, AssetScope, LayeredStateBackend, StateDatabase, TaskScope
 from lamella.state import database as module
 
@@ -85,6 +85,18 @@ def test_retention_ends_a_row_unless_its_own_time_says_otherwise(path):
     assert database.get(_TASK, "kept a moment") is None
     assert StateDatabase(path).get(_TASK, "kept a moment") is None
     assert [database.get(_TASK, key) for key in ("kept a day", "kept for ever")] == ["row"] * 2
+
+
+def test_retention_of_no_time_ends_a_row_at_once(path):
+    database = StateDatabase(path, retention=dt.timedelta(0))
+    database.set(_TASK, "key", "row")
+    assert database.get(_TASK, "key") is None
+    assert database.cleanup() == 1
+
+
+def test_retention_that_is_no_time_is_refused(path):
+    with pytest.raises(InvalidValueError, match="retention a timedelta"):
+        StateDatabase(path, retention=0).set(_TASK, "key", "row")
 
 
 def test_cleanup_removes_what_expired_and_its_objects(build, database, path):

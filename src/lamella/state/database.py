@@ -89,7 +89,8 @@ class StateDatabase:
         """
         try:
             if expires_at is None:
-                expires_at = dt.datetime.now(dt.timezone.utc) + self._retention if self._retention else NEVER_EXPIRE
+                kept = self._retention
+                expires_at = NEVER_EXPIRE if kept is None else dt.datetime.now(dt.timezone.utc) + kept
             return expires_at.timestamp()
         except (AttributeError, TypeError, ValueError, OverflowError, OSError) as error:
             raise InvalidValueError(
