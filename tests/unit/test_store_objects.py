@@ -19,7 +19,7 @@ from lamella.errors import (
     StoreUnavailableError,
 )
 from lamella.protocols.store import ABSENT
-from lamella_layers.store import obstore_store
+from lamella_layers.store import obstore_errors
 from lamella_layers.store.object_store import FileObjectStore, S3ObjectStore
 
 _LOCATOR = "o1/scope/-1/key"
@@ -62,6 +62,7 @@ def test_missing_bucket_is_a_store_error(on_moto, method):
     with pytest.raises(StoreError) as caught:
         attempts(store)[method]()
     assert type(caught.value) is StoreError
+    assert "no such bucket" in str(caught.value)
 
 
 @pytest.mark.parametrize("method", ["put", "upload", "get", "delete", "list"])
@@ -70,6 +71,7 @@ def test_wrong_credentials_are_a_store_error_without_the_secret(on_rclone, metho
     with pytest.raises(StoreError) as caught:
         attempts(store)[method]()
     assert type(caught.value) is StoreError
+    assert "access was denied" in str(caught.value)
     assert caught.value.__cause__ is not None
     assert "canary" not in f"{caught.value} {caught.value.__cause__} {store!r}"
 
@@ -173,6 +175,20 @@ def test_folder_that_cannot_be_made_is_a_store_error(tmp_path):
     with pytest.raises(StoreError) as caught:
         FileObjectStore(tmp_path / "file" / "store").put(_LOCATOR, (b"new",))
     assert not caught.value.transient
+    assert "ENOTDIR" in str(caught.value)
+
+
+def test_file_in_the_place_of_a_folder_is_a_store_error_that_says_what_to_check(tmp_path):
+    (tmp_path / "o1").write_bytes(b"")
+    with pytest.raises(StoreError, match=r"failed with E[A-Z]+; check the folder's"):
+        FileObjectStore(tmp_path).put(_LOCATOR, (b"new",))
+
+
+def test_refusal_says_with_which_status():
+    from obstore.exceptions import GenericError  # noqa: PLC0415 - as lazily as the store itself
+
+    with pytest.raises(StoreError, match="with HTTP status 400"), obstore_errors.mapped(_LOCATOR):
+        raise GenericError("Server returned non-2xx status code: 400 Bad Request")
 
 
 _GET = """
@@ -224,6 +240,6 @@ def test_store_that_was_not_used_yet_works_on_both_sides_of_a_fork(tmp_path):
 def test_answer_says_whether_a_retry_may_help(answer, transient):
     from obstore.exceptions import GenericError  # noqa: PLC0415 - as lazily as the store itself
 
-    with pytest.raises(StoreError) as caught, obstore_store.mapped(_LOCATOR):
+    with pytest.raises(StoreError) as caught, obstore_errors.mapped(_LOCATOR):
         raise GenericError(answer)
     assert caught.value.transient is transient

@@ -6,9 +6,8 @@ Source: README.md in this folder, "s3" and "file".
 from __future__ import annotations
 
 import os
-import re
 from abc import abstractmethod
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -19,17 +18,15 @@ from lamella.errors import (
     LimitExceededError,
     ObjectNotFoundError,
     StoreError,
-    StoreUnavailableError,
 )
 from lamella.limits import SEGMENT_BYTES
 from lamella.protocols.store import ABSENT, Store, StoredObject, Version, is_locator
+from lamella_layers.store.obstore_errors import is_panic, mapped
 from lamella_layers.store.shared import (
     check_condition,
     check_locator,
     check_prefix,
     check_version,
-    conflict,
-    not_found,
     segments,
 )
 
@@ -41,14 +38,12 @@ if TYPE_CHECKING:
     from lamella.protocols.layer import Payload, Segment
     from lamella.protocols.store import Condition
 
-__all__ = ["PART_BYTES", "ObstoreStore", "mapped"]
+__all__ = ["PART_BYTES", "ObstoreStore"]
 
 PART_BYTES: Final = 8 * 1024 * 1024
 _PARTS_AT_ONCE: Final = 4
 _MAX_CONDITIONAL_BYTES: Final = 256 * 1024 * 1024
 _LIST_ROWS: Final = 1000
-# What a retry cannot help: any refusal but "timeout" and "too many requests", and what the local disk says.
-_PERMANENT: Final = re.compile(r"status code: 4(?!08|29)|LocalFileSystem")
 # obstore runs one thread pool a process, which a fork does not copy: every store waits for it for ever in the child.
 _OPENED_IN: Final[set[int]] = set()
 
@@ -143,7 +138,7 @@ class ObstoreStore(Store):
             with mapped(locator):
                 return _version(client.put(locator, parts, chunk_size=PART_BYTES, max_concurrency=_PARTS_AT_ONCE))
         except StoreError:
-            if failures and not _is_panic(failures[0]):
+            if failures and not is_panic(failures[0]):
                 raise failures[0] from failures[0].__cause__
             raise
 
@@ -204,45 +199,3 @@ def _stream(answer: Any, locator: str) -> Payload:  # noqa: ANN401 - obstore's t
     with mapped(locator):
         for chunk in answer.stream(min_chunk_size=SEGMENT_BYTES):
             yield from segments(chunk)
-
-
-@contextmanager
-def mapped(locator: str) -> Iterator[None]:
-    """Raise obstore's errors as this project's own, with its own as their cause."""
-    from obstore import exceptions  # noqa: PLC0415 - an optional dependency
-
-    try:
-        yield
-    except FileNotFoundError as error:
-        if "NoSuchBucket" in str(error):
-            raise StoreError("there is no such bucket; create it, or correct the URL", locator=locator) from error
-        raise not_found(locator) from error
-    except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
-        raise conflict(locator) from error
-    except (exceptions.BaseError, OSError) as error:
-        raise _failure(error, locator) from error
-    except BaseException as error:
-        if not _is_panic(error):
-            raise
-        raise StoreError(
-            "obstore gave up without an error of its own; look for odd characters in bucket, endpoint, region and "
-            "credentials, and let no source of a stream use obstore itself: copy that to a file first",
-            locator=locator,
-        ) from error
-
-
-def _is_panic(error: BaseException) -> bool:
-    """Tell whether Rust code below obstore panicked; the class cannot be imported, and is no Exception."""
-    return type(error).__name__ == "PanicException"
-
-
-def _failure(error: Exception, locator: str) -> StoreError:
-    from obstore import exceptions  # noqa: PLC0415 - an optional dependency
-
-    if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)):
-        return StoreError("access was denied; check the credentials and what they are allowed to do", locator=locator)
-    if isinstance(error, exceptions.GenericError) and not _PERMANENT.search(str(error)):
-        return StoreUnavailableError(
-            "the store does not answer; try again, or check endpoint and network", locator=locator
-        )
-    return StoreError("the store refused the request; see the cause for its answer", locator=locator)

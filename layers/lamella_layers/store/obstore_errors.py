@@ -1,0 +1,80 @@
+"""What obstore's errors are here.
+
+Source: README.md in this folder, "s3" and "file".
+"""
+
+from __future__ import annotations
+
+import errno
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from lamella.errors import StoreError, StoreUnavailableError
+from lamella_layers.store.shared import conflict, not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["is_panic", "mapped"]
+
+# What a retry cannot help: any refusal but "timeout" and "too many requests".
+_REFUSED: Final = re.compile(r"status code: (4(?!08|29)[0-9]{2})")
+_OF_THE_SYSTEM: Final = re.compile(r"\(os error ([0-9]+)\)")
+
+
+@contextmanager
+def mapped(locator: str) -> Iterator[None]:
+    """Raise obstore's errors as this project's own, with its own as their cause."""
+    from obstore import exceptions  # noqa: PLC0415 - an optional dependency
+
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise (_no_bucket(locator) if "NoSuchBucket" in str(error) else not_found(locator)) from error
+    except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
+        raise conflict(locator) from error
+    except (exceptions.BaseError, OSError) as error:
+        raise _failure(error, locator) from error
+    except BaseException as error:
+        if not is_panic(error):
+            raise
+        raise StoreError(
+            "obstore gave up without an error of its own; look for odd characters in bucket, endpoint, region and "
+            "credentials, and let no source of a stream use obstore itself: copy that to a file first",
+            locator=locator,
+        ) from error
+
+
+def is_panic(error: BaseException) -> bool:
+    """Tell whether Rust code below obstore panicked; the class cannot be imported, and is no Exception."""
+    return type(error).__name__ == "PanicException"
+
+
+def _no_bucket(locator: str) -> StoreError:
+    return StoreError("there is no such bucket; create it, or correct the URL", locator=locator)
+
+
+def _failure(error: Exception, locator: str) -> StoreError:
+    from obstore import exceptions  # noqa: PLC0415 - an optional dependency
+
+    says, refused = str(error), _REFUSED.search(str(error))
+    if isinstance(error, OSError) or "LocalFileSystem" in says:
+        found = _OF_THE_SYSTEM.search(says)
+        reason = errno.errorcode.get(int(found[1]) if found else 0, "unknown error")
+        return StoreError(
+            f"the file store failed with {reason}; check the folder's free space, permissions and mount",
+            locator=locator,
+        )
+    if isinstance(error, (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError)) or (
+        refused and refused[1] in {"401", "403"}
+    ):
+        return StoreError("access was denied; check the credentials and what they are allowed to do", locator=locator)
+    if "NoSuchBucket" in says:
+        return _no_bucket(locator)
+    if isinstance(error, exceptions.GenericError) and not refused:
+        return StoreUnavailableError(
+            "the store does not answer; try again, or check endpoint and network", locator=locator
+        )
+    status = f" with HTTP status {refused[1]}" if refused else ""
+    return StoreError(f"the store refused the request{status}; see the cause for its answer", locator=locator)
