@@ -216,5 +216,7 @@ class Stack:
 
     def _load(self, lead: Lead, value: Payload) -> Any:  # noqa: ANN401 - any JSON document
         if lead.codec != CODEC_JSON:
-            raise InvalidValueError("the value was stored with put_stream and is no JSON; read it with get_into")
+            raise InvalidValueError(
+                "the value was stored with put_stream and is no JSON; read it with get_into, or get --output"
+            )
         return load_json(gather(value, self._engine.limits))

@@ -234,7 +234,8 @@ def test_store_that_was_not_used_yet_works_on_both_sides_of_a_fork(tmp_path):
         ("Server returned non-2xx status code: 408 Request Timeout", True),
         ("Server returned non-2xx status code: 403 Forbidden", False),
         ("Server returned non-2xx status code: 404 Not Found", False),
-        ("Generic LocalFileSystem error: No space left on device", False),
+        ("Generic LocalFileSystem error: Unable to open file: No space left on device (os error 28)", False),
+        ("Generic LocalFileSystem error: Unable to open file: Too many open files (os error 24)", True),
     ],
 )
 def test_answer_says_whether_a_retry_may_help(answer, transient):

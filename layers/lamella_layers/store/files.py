@@ -55,7 +55,7 @@ _FOLDER_ATTEMPTS: Final = 100
 def failure(error: OSError, locator: str) -> StoreError:
     """Name the store error that an operating system error is."""
     reason = errno.errorcode.get(error.errno or 0, "unknown error")
-    return kind_of(error)(
+    return kind_of(error.errno)(
         f"the directory store failed with {reason}; check the folder's free space, permissions and mount",
         locator=locator,
     )

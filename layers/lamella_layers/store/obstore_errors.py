@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from lamella.errors import StoreError, StoreUnavailableError
-from lamella_layers.store.shared import conflict, not_found
+from lamella_layers.store.shared import conflict, kind_of, not_found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,8 +61,9 @@ def _failure(error: Exception, locator: str) -> StoreError:
     says, refused = str(error), _REFUSED.search(str(error))
     if isinstance(error, OSError) or "LocalFileSystem" in says:
         found = _OF_THE_SYSTEM.search(says)
-        reason = errno.errorcode.get(int(found[1]) if found else 0, "unknown error")
-        return StoreError(
+        code = int(found[1]) if found else 0
+        reason = errno.errorcode.get(code, "unknown error")
+        return kind_of(code)(
             f"the file store failed with {reason}; check the folder's free space, permissions and mount",
             locator=locator,
         )

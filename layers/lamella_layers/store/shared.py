@@ -89,9 +89,9 @@ def not_found(locator: str) -> ObjectNotFoundError:
     )
 
 
-def kind_of(error: OSError) -> type[StoreError]:
-    """Tell an error of the operating system that may pass from one that stays."""
-    return StoreUnavailableError if error.errno in _TRANSIENT else StoreError
+def kind_of(code: int | None) -> type[StoreError]:
+    """Tell an error of the operating system, by its errno, that may pass from one that stays."""
+    return StoreUnavailableError if code in _TRANSIENT else StoreError
 
 
 def place(scheme: str, url: str) -> str:

@@ -85,7 +85,7 @@ def create_file(path: Path) -> None:
                 temporary.with_name(temporary.name + suffix).unlink(missing_ok=True)
     except OSError as error:
         reason = errno.errorcode.get(error.errno or 0, "unknown error")
-        raise kind_of(error)(
+        raise kind_of(error.errno)(
             f"the database file cannot be created ({reason}); make its folder, let this user write it, and look after "
             "its free space and the limit of open files"
         ) from error
