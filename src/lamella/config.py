@@ -173,7 +173,10 @@ def _chain_of(effective: Mapping[str, Given]) -> Chain:
         chain: Chain = effective["chain"].value
         return chain
     if "layers" not in effective:
-        raise ConfigError(f'no layers are configured; set LAMELLA__CHAIN, or in lamella.toml: chain = "{_RECOMMENDED}"')
+        raise ConfigError(
+            f'no layers are configured; set LAMELLA__CHAIN, or in lamella.toml: chain = "{_RECOMMENDED}", '
+            "or in airflow.cfg: [lamella] chain"
+        )
     return Chain(effective["layers"].value, effective.get("store", effective["alias"]).value)
 
 
