@@ -48,15 +48,18 @@ class Registry:
             UnknownPluginError: No installed distribution registers it.
             ConfigError: What is registered is not a layer of that name.
         """
-        return _resolve("layer", self.layers, name, Layer, "name")
+        cls = _resolve("layer", self.layers, name, Layer)
+        if cls.name != name:
+            raise ConfigError(f"layer {name!r} calls itself {cls.name!r}; report it to its distribution")
+        return cls
 
     def store(self, scheme: str) -> type[Store]:
         """Return the store of that URL scheme; raises as `layer` does."""
-        return _resolve("store", self.stores, scheme, Store, "scheme")
+        return _resolve("store", self.stores, scheme, Store)
 
     def key_provider(self, name: str) -> type[KeyProvider]:
         """Return the key provider of that name; raises as `layer` does."""
-        return _resolve("key provider", self.key_providers, name, KeyProvider, "name")
+        return _resolve("key provider", self.key_providers, name, KeyProvider)
 
     def with_layers(self, *layers: type[Layer]) -> Registry:
         """Return a registry that knows these layers too, for a layer that no distribution registers yet.
@@ -104,7 +107,7 @@ def _claim(what: str, table: dict[str, EntryPoint | type[Any]], name: str, plugi
     table[name] = plugin
 
 
-def _resolve(what: str, table: Table, name: str, base: type[Any], named: str) -> type[Any]:
+def _resolve(what: str, table: Table, name: str, base: type[Any]) -> type[Any]:
     plugin = table.get(name)
     if plugin is None:
         known = ", ".join(sorted(table)) or "none"
@@ -117,6 +120,4 @@ def _resolve(what: str, table: Table, name: str, base: type[Any], named: str) ->
         raise ConfigError(f"{what} {name!r} cannot be imported ({error}); install its distribution again") from error
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise ConfigError(f"{what} {name!r}: what is registered is no {what}; report it to its distribution")
-    if what == "layer" and getattr(cls, named) != name:
-        raise ConfigError(f"layer {name!r} calls itself {getattr(cls, named)!r}; report it to its distribution")
     return cls

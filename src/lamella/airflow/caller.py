@@ -44,17 +44,16 @@ class Caller:
         context: Airflow's context of the task.
 
     Attributes:
-        given: Its scope as Airflow's accessor hands it to a write hook.
         scope: Its scope as addresses have it.
     """
 
-    __slots__ = ("_context", "given", "scope")
+    __slots__ = ("_context", "scope")
 
     def __init__(self, context: Mapping[str, Any]) -> None:
         """Read the scope off the accessor that the task was given, so that the two cannot differ."""
         self._context = context
-        self.given = context["task_state_store"]._scope  # noqa: SLF001 - the host shows it nowhere else
-        self.scope: StateScope = owner_of(self.given).scope
+        given = context["task_state_store"]._scope  # noqa: SLF001 - the host shows it nowhere else
+        self.scope: StateScope = owner_of(given).scope
 
     def facts(self) -> dict[str, object]:
         """Name the task, for a record."""

@@ -41,8 +41,6 @@ class KeyMaterial:
 
     Attributes:
         epoch: The epoch of the document that it comes from.
-        keyring_id: 8 bytes.
-        deployment: The name of the installation.
         id_mac: HMAC-SHA256 of scope ids and key ids, to be copied.
         ref_macs: HMAC-SHA256 of refs by ref key id, to be copied; usable keys only.
         ref_key_id: The primary ref key, 4 bytes.
@@ -53,10 +51,8 @@ class KeyMaterial:
 
     __slots__ = (
         "data_keys",
-        "deployment",
         "epoch",
         "id_mac",
-        "keyring_id",
         "primary",
         "ref_key_id",
         "ref_macs",
@@ -66,9 +62,7 @@ class KeyMaterial:
     def __init__(self, record: KeyringRecord) -> None:
         """Derive everything from the secrets of a record."""
         usable = [key for key in record.keys if key.status in Status.USABLE]
-        self.deployment = record.deployment
         self.epoch = record.epoch
-        self.keyring_id = record.keyring_id
         self.id_mac = keyed_mac(record.primary("id").secret, ID_MAC)
         self.ref_macs = {key.key_id: keyed_mac(key.secret, REF_MAC) for key in usable if key.role == "ref"}
         self.ref_key_id = record.primary("ref").key_id
