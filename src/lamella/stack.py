@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from lamella.errors import InvalidValueError, StoreConflictError
 from lamella.flow import erase
@@ -20,11 +20,12 @@ from lamella.registry import Registry, installed_registry
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from lamella.flow.spool import StreamTarget
+    from lamella.flow.stream import StreamSource
     from lamella.keys.keyring import Keyring
-    from lamella.protocols.layer import Layer, Payload, Segment
+    from lamella.protocols.layer import Layer, Payload
     from lamella.protocols.store import Store
     from lamella.scope import Address, Scope
     from lamella.wire.lead import Lead
@@ -162,9 +163,7 @@ class Stack:
 
         return sweep(self._engine, older_than_seconds=older_than_seconds, dry_run=dry_run)
 
-    def put_stream(
-        self, address: Address, source: BinaryIO | Iterable[Segment] | Segment, size_bytes: int | None = None
-    ) -> str:
+    def put_stream(self, address: Address, source: StreamSource, size_bytes: int | None = None) -> str:
         """Store bytes, or those of a binary file or iterable in bounded memory, and return their ref.
 
         Args:

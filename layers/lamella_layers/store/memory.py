@@ -11,6 +11,7 @@ from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from lamella.errors import ConfigError
 from lamella.protocols.store import Store, StoredObject, Version
 from lamella_layers.store.shared import check_locator, check_options, check_prefix, check_version, not_found, place
 
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
     from lamella.protocols.store import Condition
-
-from lamella.errors import ConfigError
 
 __all__ = ["MemoryStore"]
 
