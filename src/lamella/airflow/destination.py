@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from lamella.errors import ConfigError, IntegrityError, RefError, StoreConflictError
 from lamella.flow.head import current_generation
 from lamella.flow.write import write
-from lamella.protocols.store import ABSENT, Store
+from lamella.protocols.store import ABSENT, ForwardingStore
 from lamella.scope import Address
 from lamella.state.inner import BackendStore, unarmoured
 from lamella.state.values import find_text, keep_value
@@ -24,16 +24,14 @@ from lamella.wire.codec import CODEC_JSON, dump_json
 from lamella.wire.locator import ALL_HEADS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable
 
-    from lamella.protocols.layer import Payload, Segment
-    from lamella.protocols.store import Condition, StoredObject, Version
+    from lamella.protocols.layer import Segment
+    from lamella.protocols.store import Condition, Store, Version
     from lamella.stack import Stack
     from lamella.state.scopes import Owner
 
 __all__ = ["Destination", "refuse_racing"]
-
-_ABILITIES = ("scheme", "conditional_put", "lists", "streams", "fork_safe", "in_ref", "max_object_bytes")
 
 
 class Destination:
@@ -129,8 +127,8 @@ def refuse_racing(stack: Stack) -> None:
     )
 
 
-class _ExpectingStore(Store):
-    """Passes every call on, and puts an object only over what is expected; as one step where the store can.
+class _ExpectingStore(ForwardingStore):
+    """Puts an object only over what is expected; as one step where the store can.
 
     Attributes:
         expected: What is there, or that nothing is.
@@ -138,17 +136,9 @@ class _ExpectingStore(Store):
     """
 
     def __init__(self, inner: Store) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.expected: Condition = ABSENT
         self.last: tuple[str, Version] | None = None
-        for name in _ABILITIES:
-            setattr(self, name, getattr(inner, name))
-
-    @classmethod
-    def from_url(cls, url: str, options: Mapping[str, str]) -> NoReturn:
-        """Refuse: it is made around a store."""
-        del url, options
-        raise ConfigError("a store that replaces nothing has no URL")
 
     def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
         """Put a part as it is, and an object over what is expected."""
@@ -160,15 +150,3 @@ class _ExpectingStore(Store):
         if self.expected is ABSENT:
             self.last = locator, version
         return version
-
-    def get(self, locator: str) -> tuple[Version, Payload]:
-        """Get."""
-        return self._inner.get(locator)
-
-    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
-        """Delete."""
-        self._inner.delete(locator, if_version=if_version)
-
-    def list(self, prefix: str) -> Iterator[StoredObject]:
-        """List."""
-        return self._inner.list(prefix)

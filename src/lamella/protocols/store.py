@@ -26,7 +26,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, NewType, NoReturn, Union
 
-from lamella.errors import StoreError
+from lamella.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +35,17 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload, Segment
 
-__all__ = ["ABSENT", "Absent", "Condition", "InRefStore", "Store", "StoredObject", "Version", "is_locator"]
+__all__ = [
+    "ABSENT",
+    "Absent",
+    "Condition",
+    "ForwardingStore",
+    "InRefStore",
+    "Store",
+    "StoredObject",
+    "Version",
+    "is_locator",
+]
 
 Version = NewType("Version", str)
 """What tells two writes of one object apart, as long as their bytes differ."""
@@ -43,6 +53,7 @@ Version = NewType("Version", str)
 
 _MAX_LOCATOR_CHARS: Final = 160
 _LOCATOR: Final = re.compile(r"[a-z0-9-]+(?:/[a-z0-9-]+)*")
+_ABILITIES: Final = ("scheme", "conditional_put", "lists", "streams", "fork_safe", "in_ref", "max_object_bytes")
 
 
 def is_locator(name: str) -> bool:
@@ -148,6 +159,46 @@ class Store(ABC):
 
     def close(self) -> None:  # noqa: B027 - a store that keeps nothing open has nothing to close
         """Give back what is open; a later call opens it again."""
+
+
+class ForwardingStore(Store):
+    """A store around another one: it can do what that can, and passes every call on; override what is to differ."""
+
+    def __init__(self, inner: Store) -> None:
+        """Take the store that does the work, and its abilities."""
+        self._inner = inner
+        for name in _ABILITIES:
+            setattr(self, name, getattr(inner, name))
+
+    @classmethod
+    def from_url(cls, url: str, options: Mapping[str, str]) -> NoReturn:
+        """Refuse: it is made around a store.
+
+        Raises:
+            ConfigError: Always.
+        """
+        del url, options
+        raise ConfigError(f"{cls.__name__} has no URL; build it around another store")
+
+    def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
+        """Put into the inner store."""
+        return self._inner.put(locator, source, if_version=if_version)
+
+    def get(self, locator: str) -> tuple[Version, Payload]:
+        """Get from the inner store."""
+        return self._inner.get(locator)
+
+    def delete(self, locator: str, *, if_version: Version | None = None) -> None:
+        """Delete from the inner store."""
+        self._inner.delete(locator, if_version=if_version)
+
+    def list(self, prefix: str) -> Iterator[StoredObject]:
+        """List the inner store."""
+        return self._inner.list(prefix)
+
+    def close(self) -> None:
+        """Close the inner store."""
+        self._inner.close()
 
 
 class InRefStore(Store):

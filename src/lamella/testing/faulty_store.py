@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from lamella.errors import ConfigError, StoreUnavailableError
-from lamella.protocols.store import Store
+from lamella.errors import StoreUnavailableError
+from lamella.protocols.store import ForwardingStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from typing_extensions import Self
+    from collections.abc import Callable, Iterable, Iterator
 
     from lamella.protocols.layer import Payload, Segment
-    from lamella.protocols.store import Condition, StoredObject, Version
+    from lamella.protocols.store import Condition, Store, StoredObject, Version
 
 __all__ = ["FaultyStore"]
 
 _T = TypeVar("_T")
-_ABILITIES = ("scheme", "conditional_put", "lists", "streams", "fork_safe", "in_ref", "max_object_bytes")
 
 
-class FaultyStore(Store):
+class FaultyStore(ForwardingStore):
     """Passes every call on to `inner`, and counts its steps.
 
     A step is a call of `put`, `get`, `delete` or `list`, or one pull of a segment from the source of a `put` or from
@@ -51,21 +48,13 @@ class FaultyStore(Store):
             after: Fail when the step has taken effect, not before.
             mutate: Gets the locator and the bytes of every object that is read, and returns what the reader gets.
         """
+        super().__init__(inner)
         self.calls: list[tuple[str, str]] = []
         self.steps = 0
-        self._inner = inner
         self._fail_at = fail_at
         self._fault = fault or StoreUnavailableError("an injected fault; nothing is wrong with the store itself")
         self._after = after
         self._mutate = mutate
-        for name in _ABILITIES:
-            setattr(self, name, getattr(inner, name))
-
-    @classmethod
-    def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
-        """Refuse: a fault is chosen in a test, not in a configuration."""
-        del url, options
-        raise ConfigError("a faulty store has no URL; build it around another store")
 
     def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
         """Put through; the source is pulled step by step."""
@@ -85,10 +74,6 @@ class FaultyStore(Store):
     def list(self, prefix: str) -> Iterator[StoredObject]:
         """List through."""
         return self._call("list", prefix, lambda: self._inner.list(prefix))
-
-    def close(self) -> None:
-        """Close the inner store."""
-        self._inner.close()
 
     def _call(self, method: str, locator: str, call: Callable[[], _T]) -> _T:
         self.calls.append((method, locator))
