@@ -92,12 +92,13 @@ def test_parts_behind_a_head_that_cannot_be_opened_stay(build):
     assert _locators(store) == before
 
 
-def test_what_is_no_part_of_ours_stays(build):
+@pytest.mark.parametrize("locator", ["p1/a-stray/object", f"p1/{'0' * 32}/007/{'0' * 32}/{'0' * 32}/00000000"])
+def test_what_is_no_part_of_ours_stays(build, locator):
     store = MemoryStore()
     stack = build(ORDERS[0], store)
-    store.put("p1/a-stray/object", (b"x",))
+    store.put(locator, (b"x",))
     assert stack.gc(older_than_seconds=0) == 0
-    assert _locators(store) == ["p1/a-stray/object"]
+    assert _locators(store) == [locator]
 
 
 @pytest.mark.parametrize("age", [float("nan"), float("inf"), -1, -0.001, "5", None])

@@ -14,7 +14,7 @@ from lamella.errors import StoreConflictError, StoreError
 from lamella.flow.edge import storing
 from lamella.flow.head import current_generation
 from lamella.protocols.store import Absent, is_locator
-from lamella.wire.locator import Place, scope_prefixes
+from lamella.wire.locator import ALL_PARTS, PLACE_PATTERN, Place, scope_prefixes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["clear", "delete", "delete_version", "erasable_stores", "place_of_part", "remove_generation"]
 
-_PART: Final = re.compile(
-    r"p1/(?P<scope>[0-9a-f]{32})/(?P<index>-1|[0-9]{1,10})/(?P<key>[0-9a-f]{32})/(?P<generation>[0-9a-f]{32})/[0-9]{8}"
-)
+_PART: Final = re.compile(rf"{ALL_PARTS}{PLACE_PATTERN}/(?P<generation>[0-9a-f]{{32}})/[0-9]{{8}}", re.ASCII)
 
 
 def delete(engine: Engine, address: Address) -> None:

@@ -29,6 +29,7 @@ __all__ = [
     "ALL_PARTS",
     "GENERATION_BYTES",
     "KINDS",
+    "PLACE_PATTERN",
     "Place",
     "key_place",
     "scope_id",
@@ -39,6 +40,8 @@ KINDS: Final = ("asset", "task", "xcom")
 GENERATION_BYTES: Final = 16
 ALL_HEADS: Final = "o1/"
 ALL_PARTS: Final = "p1/"
+PLACE_PATTERN: Final = r"(?P<scope>[0-9a-f]{32})/(?P<index>-1|0|[1-9][0-9]{0,9})/(?P<key>[0-9a-f]{32})"
+"""What a place looks like in a locator and in a ref, as a regular expression with three named groups."""
 _ID_BYTES: Final = 16
 
 
@@ -60,12 +63,12 @@ class Place(NamedTuple):
     @property
     def head(self) -> str:
         """The locator of the object, or of the head of a split value."""
-        return f"o1/{self.scope_id}/{self.map_index}/{self.key_id}"
+        return f"{ALL_HEADS}{self.scope_id}/{self.map_index}/{self.key_id}"
 
     @property
     def parts(self) -> str:
         """The prefix of all parts of all generations."""
-        return f"p1/{self.scope_id}/{self.map_index}/{self.key_id}/"
+        return f"{ALL_PARTS}{self.scope_id}/{self.map_index}/{self.key_id}/"
 
     def generation(self, generation: bytes) -> str:
         """Return the prefix of the parts of one generation, 16 bytes."""

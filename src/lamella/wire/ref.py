@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
 from lamella.errors import MalformedRefError, RefTagError, UnsupportedRefVersionError
-from lamella.wire.locator import KINDS, Place
+from lamella.wire.locator import KINDS, PLACE_PATTERN, Place
 from lamella.wire.manifest import parse_manifest
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ _TAG_CHARS: Final = 43
 _URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _SIGNED: Final = re.compile(r"lamella:1:([0-9a-f]{8}):.+:", re.ASCII | re.DOTALL)
 _FIELDS: Final = re.compile(
-    r"lamella:1:[0-9a-f]{8}:(?P<alias>[a-z][a-z0-9_-]{0,31}):(?P<manifest>[^:]+):(?P<kind>[a-z]+)"
-    r":(?P<scope>[0-9a-f]{32})/(?P<index>-1|0|[1-9][0-9]{0,9})/(?P<key>[0-9a-f]{32})(?::(?P<body>[A-Za-z0-9_-]+))?:",
+    rf"lamella:1:[0-9a-f]{{8}}:(?P<alias>{ALIAS.pattern}):(?P<manifest>[^:]+):(?P<kind>[a-z]+)"
+    rf":{PLACE_PATTERN}(?::(?P<body>[A-Za-z0-9_-]+))?:",
     re.ASCII,
 )
 

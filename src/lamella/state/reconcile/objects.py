@@ -26,7 +26,7 @@ from lamella.flow.edge import storing
 from lamella.flow.engine import Source
 from lamella.flow.read import read
 from lamella.policy import Accept, Policy
-from lamella.wire.locator import Place
+from lamella.wire.locator import ALL_HEADS, PLACE_PATTERN, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["address_of", "for_naming", "is_there", "remove", "version_of"]
 
-_HEAD: Final = re.compile(r"o1/(?P<scope>[0-9a-f]{32})/(?P<index>-1|0|[1-9][0-9]{0,9})/(?P<key>[0-9a-f]{32})")
+_HEAD: Final = re.compile(ALL_HEADS + PLACE_PATTERN, re.ASCII)
 _LIKELIEST_FIRST: Final = ("task", "asset", "xcom")
 
 
