@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lamella.errors import IntegrityError, KeyringError, LimitExceededError, ObjectNotFoundError, RefError
 from lamella.flow.edge import decoding
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from lamella.wire.head import HeadRecord
     from lamella.wire.locator import Place
 
-__all__ = ["current_generation", "named_generation", "open_head"]
+__all__ = ["UNOPENABLE", "current_generation", "named_generation", "open_head"]
+
+UNOPENABLE: Final = (IntegrityError, RefError, KeyringError, LimitExceededError)
+"""What is raised by an object that this process cannot open: damaged, or of other keys, layers or limits."""
 
 _MAX_HEAD_BYTES = 64 * 1024
 
@@ -52,7 +55,7 @@ def current_generation(engine: Engine, store: Store, place: Place) -> tuple[Cond
         return ABSENT, None
     try:
         return version, named_generation(engine, place, stream)
-    except (IntegrityError, RefError, KeyringError, LimitExceededError):
+    except UNOPENABLE:
         return version, None
 
 

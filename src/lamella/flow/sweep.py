@@ -6,17 +6,10 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from lamella.errors import (
-    IntegrityError,
-    InvalidValueError,
-    KeyringError,
-    LimitExceededError,
-    ObjectNotFoundError,
-    RefError,
-)
+from lamella.errors import InvalidValueError, ObjectNotFoundError
 from lamella.flow.edge import storing
 from lamella.flow.erase import erasable_stores, place_of_part, remove_generation
-from lamella.flow.head import named_generation
+from lamella.flow.head import UNOPENABLE, named_generation
 from lamella.wire.locator import ALL_PARTS, KINDS
 
 if TYPE_CHECKING:
@@ -75,6 +68,6 @@ def _may_be_named(engine: Engine, store: Store, place: Place, generation: bytes)
             return False
         try:
             return named_generation(engine, place._replace(kind=kind), stream) == generation
-        except (IntegrityError, RefError, KeyringError, LimitExceededError):
+        except UNOPENABLE:
             continue
     return True

@@ -14,16 +14,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from lamella.errors import (
-    IntegrityError,
-    KeyringError,
-    LimitExceededError,
-    ObjectNotFoundError,
-    RefError,
-    StoreConflictError,
-)
+from lamella.errors import ObjectNotFoundError, StoreConflictError
 from lamella.flow.edge import storing
 from lamella.flow.engine import Source
+from lamella.flow.head import UNOPENABLE
 from lamella.flow.read import read
 from lamella.policy import Accept, Policy
 from lamella.wire.locator import ALL_HEADS, PLACE_PATTERN, Place
@@ -64,7 +58,7 @@ def address_of(engine: Engine, store: Store, locator: str) -> Address | None:
         return None
     for kind in _LIKELIEST_FIRST:
         place = Place(kind, match["scope"], int(match["index"]), match["key"])
-        with suppress(IntegrityError, RefError, KeyringError, LimitExceededError):
+        with suppress(*UNOPENABLE):
             address = read(engine, Source(store, place, locator), lambda lead, _: lead.address(), whole=True)
             if engine.place(address) == place:
                 return address
