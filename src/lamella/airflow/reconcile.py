@@ -19,9 +19,9 @@ from airflow.models.asset_state_store import AssetStateStoreModel as Assets
 from airflow.models.task_state_store import TaskStateStoreModel as Tasks
 from airflow.state import resolve_state_backend
 from airflow.state.metastore import MetastoreBackend
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import func, select
 
-from lamella.airflow.rows import enveloped, opened_session, unwrapped
+from lamella.airflow.rows import HAS_REGIONS, MAP_INDEX, enveloped, select_page, select_rows, unwrapped
 from lamella.airflow.settings import open_metastore_stack, open_worker_stack, read_settings
 from lamella.errors import (
     AddressError,
@@ -50,16 +50,13 @@ __all__ = ["AirflowRows", "run"]
 
 _ENVELOPED: Final = enveloped(PREFIX).partition(PREFIX)[0] + PREFIX
 _NO_REGION: Final = UUID(int=0)
-_PAGE_ROWS: Final = 256
 _MAX_CHARS: Final = 128 * 1024
 """How much of a row is read: more than any row that leads to an object has."""
 
-_HAS_REGIONS: Final = hasattr(Tasks, "region_id")
-_INDEX: Final = Tasks.region_index if _HAS_REGIONS else Tasks.map_index
 _TASK: Final = (
-    *(Tasks.id, Tasks.dag_id, Tasks.run_id, Tasks.task_id, _INDEX.label("map_index"), Tasks.key),
+    *(Tasks.id, Tasks.dag_id, Tasks.run_id, Tasks.task_id, MAP_INDEX.label("map_index"), Tasks.key),
     func.substr(Tasks.value, 1, _MAX_CHARS).label("text"),
-    *((Tasks.region_id,) if _HAS_REGIONS else ()),
+    *((Tasks.region_id,) if HAS_REGIONS else ()),
 )
 _ASSET: Final = (
     *(Assets.asset_id, AssetModel.name, AssetModel.uri, Assets.key),
@@ -103,22 +100,16 @@ class AirflowRows:
             self._metastore.close()
 
     def scan(self) -> Iterator[Row]:
-        """Yield every row, by pages of 256."""
-        query, after = select(*_TASK).order_by(Tasks.id).limit(_PAGE_ROWS), -1
-        while page := _select(query.where(Tasks.id > after)):
-            yield from map(self._task, page)
-            after = page[-1].id
-        query, last = _assets().order_by(Assets.asset_id, Assets.key).limit(_PAGE_ROWS), (-1, "")
-        while page := _select(query.where(_behind(*last))):
-            yield from map(self._asset, page)
-            last = (page[-1].asset_id, page[-1].key)
+        """Yield every row, page by page."""
+        yield from map(self._task, select_rows(select(*_TASK), Tasks.id))
+        yield from map(self._asset, select_rows(_assets(), Assets.asset_id, Assets.key))
 
     def again(self, token: str) -> Row | None:
         """Return a row as it is now, None where it is gone."""
         table, number, key = token.split(":", 2)
         if table == "task":
-            return next(map(self._task, _select(select(*_TASK).where(Tasks.id == int(number)))), None)
-        found = _select(_assets().where(Assets.asset_id == int(number), Assets.key == key))
+            return next(map(self._task, select_page(select(*_TASK).where(Tasks.id == int(number)))), None)
+        found = select_page(_assets().where(Assets.asset_id == int(number), Assets.key == key))
         return next(map(self._asset, found), None)
 
     def at(self, address: Address) -> list[Row]:
@@ -129,12 +120,12 @@ class AirflowRows:
             if region is None:
                 return []
             is_it = (Tasks.dag_id == scope.dag_id, Tasks.run_id == scope.run_id, Tasks.task_id == scope.task_id)
-            query = select(*_TASK).where(*is_it, scope.map_index == _INDEX, Tasks.key == address.key, *region)
-            return [*map(self._task, _select(query))]
+            query = select(*_TASK).where(*is_it, scope.map_index == MAP_INDEX, Tasks.key == address.key, *region)
+            return [*map(self._task, select_page(query))]
         columns = {"name": AssetModel.name, "uri": AssetModel.uri, "asset_id": Assets.asset_id}
         ((named, _),) = scope.fields()
         query = _assets().where(columns[named] == getattr(scope, named), Assets.key == address.key)
-        return [*map(self._asset, _select(query))]
+        return [*map(self._asset, select_page(query))]
 
     def _task(self, row: Any) -> Row:  # noqa: ANN401 - a row of SQLAlchemy
         return self._row(f"task:{row.id}:", _task_addresses, row)
@@ -186,19 +177,8 @@ def _asset_addresses(row: Any) -> tuple[Address, ...]:  # noqa: ANN401 - a row o
     return tuple(Address(scope, row.key) for scope in (*by_name, AssetScope(asset_id=row.asset_id)))
 
 
-def _select(query: Any) -> list[Any]:  # noqa: ANN401 - what SQLAlchemy makes
-    """Read in a transaction of its own, so that no look sees what an earlier one saw."""
-    with opened_session() as session:
-        found: list[Any] = session.execute(query).all()
-    return found
-
-
 def _assets() -> Any:  # noqa: ANN401 - what SQLAlchemy makes
     return select(*_ASSET).outerjoin(AssetModel, AssetModel.id == Assets.asset_id)
-
-
-def _behind(asset_id: int, key: str) -> Any:  # noqa: ANN401 - what SQLAlchemy makes
-    return or_(Assets.asset_id > asset_id, and_(Assets.asset_id == asset_id, Assets.key > key))
 
 
 def _region(scope: TaskScope) -> tuple[Any, ...] | None:
@@ -207,7 +187,7 @@ def _region(scope: TaskScope) -> tuple[Any, ...] | None:
         region_id = _NO_REGION if scope.region_id is None else UUID(scope.region_id)
     except ValueError:
         return None
-    if _HAS_REGIONS:
+    if HAS_REGIONS:
         return (Tasks.region_id == region_id,)
     return () if region_id == _NO_REGION else None
 

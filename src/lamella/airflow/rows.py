@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from airflow.models.asset import AssetActive, AssetModel
-from airflow.models.asset_state_store import AssetStateStoreModel
-from airflow.models.task_state_store import TaskStateStoreModel
+from airflow.models.asset_state_store import AssetStateStoreModel as Assets
+from airflow.models.task_state_store import TaskStateStoreModel as Tasks
 from airflow.sdk.state import AssetScope, TaskScope
 from airflow.utils.session import create_session
 from sqlalchemy import and_, func, or_, select, update
@@ -20,13 +20,37 @@ from sqlalchemy.exc import SQLAlchemyError
 from lamella.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["Row", "count_rows", "enveloped", "opened_session", "read_rows", "read_value", "replace_value", "unwrapped"]
+__all__ = [
+    "HAS_REGIONS",
+    "MAP_INDEX",
+    "Row",
+    "count_rows",
+    "enveloped",
+    "read_rows",
+    "read_value",
+    "replace_value",
+    "select_page",
+    "select_rows",
+    "unwrapped",
+]
+
+HAS_REGIONS: Final = hasattr(Tasks, "region_id")
+MAP_INDEX: Final = Tasks.region_index if HAS_REGIONS else Tasks.map_index
+"""Airflow 3.4 keeps the map index in the column of a region's index."""
 
 _MARK: Final = "__airflow_state_ref__"
 """The one key of the document that Airflow keeps for a value which a worker's backend took."""
-_PAGE_ROWS: Final = 200
+_PAGE_ROWS: Final = 256
+_TASK: Final = (
+    *(Tasks.id, Tasks.key, Tasks.value, Tasks.updated_at, Tasks.dag_id, Tasks.run_id, Tasks.task_id, MAP_INDEX),
+    *((Tasks.region_id,) if HAS_REGIONS else ()),
+)
+_ASSET: Final = (
+    *(Assets.asset_id, Assets.key, Assets.value, Assets.updated_at, AssetModel.name, AssetModel.uri),
+    AssetActive.name.is_not(None),
+)
 
 
 class Row(NamedTuple):
@@ -53,20 +77,40 @@ class Row(NamedTuple):
 
 def count_rows() -> int:
     """Return how many rows there are."""
-    with opened_session() as session:
-        return sum(
-            session.scalar(select(func.count()).select_from(each))
-            for each in (TaskStateStoreModel, AssetStateStoreModel)
-        )
+    with _opened_session() as session:
+        return sum(session.scalar(select(func.count()).select_from(each)) for each in (Tasks, Assets))
 
 
 def read_rows() -> Iterator[Row]:
     """Yield every row, those of tasks first; no transaction is open while the caller works on one."""
-    for page in (_task_page, _asset_page):
-        rows: list[Row] = page(())
-        while rows:
-            yield from rows
-            rows = page(rows[-1].identity)
+    yield from map(_task, select_rows(select(*_TASK), Tasks.id))
+    assets = (
+        select(*_ASSET)
+        .join(AssetModel, AssetModel.id == Assets.asset_id)
+        .outerjoin(AssetActive, and_(AssetActive.name == AssetModel.name, AssetActive.uri == AssetModel.uri))
+    )
+    yield from map(_asset, select_rows(assets, Assets.asset_id, Assets.key))
+
+
+def select_rows(query: Any, *key: Any) -> Iterator[Any]:  # noqa: ANN401 - what SQLAlchemy makes
+    """Yield the rows of a query in the order of a key, page by page, each as it is then.
+
+    Args:
+        query: Selects the columns of the key, and others.
+        key: The columns.
+    """
+    query = query.order_by(*key).limit(_PAGE_ROWS)
+    page = select_page(query)
+    while page:
+        yield from page
+        page = select_page(query.where(_behind([(column, getattr(page[-1], column.key)) for column in key])))
+
+
+def select_page(query: Any) -> list[Any]:  # noqa: ANN401 - what SQLAlchemy makes
+    """Read in a transaction of its own, so that no look sees what an earlier one saw."""
+    with _opened_session() as session:
+        found: list[Any] = session.execute(query).all()
+    return found
 
 
 def replace_value(row: Row, value: str) -> bool:
@@ -79,14 +123,14 @@ def replace_value(row: Row, value: str) -> bool:
         .values(value=value, updated_at=model.updated_at)
         .execution_options(synchronize_session=False)
     )
-    with opened_session() as session:
+    with _opened_session() as session:
         replaced: int = session.execute(statement).rowcount
     return replaced == 1
 
 
 def read_value(row: Row) -> str | None:
     """Return the JSON text that a row holds now, None where it is gone."""
-    with opened_session() as session:
+    with _opened_session() as session:
         value: str | None = session.scalar(select(row.model.value).where(*_is(row)))
     return value
 
@@ -103,7 +147,7 @@ def unwrapped(document: object) -> str | None:
 
 
 @contextmanager
-def opened_session() -> Iterator[Any]:
+def _opened_session() -> Iterator[Any]:
     """Open a transaction of its own.
 
     Raises:
@@ -124,45 +168,20 @@ def _is(row: Row) -> list[Any]:
     return [column == part for column, part in zip(row.model.__table__.primary_key, row.identity, strict=True)]
 
 
-def _task_page(after: tuple[Any, ...]) -> list[Row]:
-    model = TaskStateStoreModel
-    # Airflow 3.4 keeps the map index in the column of a region's index.
-    places = (model.region_index, model.region_id) if hasattr(model, "region_id") else (model.map_index,)
-    query = select(
-        model.id, model.key, model.value, model.updated_at, model.dag_id, model.run_id, model.task_id, *places
-    ).where(*(model.id > number for number in after))
-    with opened_session() as session:
-        found = session.execute(query.order_by(model.id).limit(_PAGE_ROWS)).all()
-    return [
-        Row(model, (number,), (TaskScope(*names),), key, value, updated_at)
-        for number, key, value, updated_at, *names in found
-    ]
+def _behind(held: Sequence[tuple[Any, Any]]) -> Any:  # noqa: ANN401 - what SQLAlchemy makes
+    """Return the condition of coming after a row, by the columns of a key and what that row holds in them."""
+    (column, part), *rest = held
+    return or_(column > part, and_(column == part, _behind(rest))) if rest else column > part
 
 
-def _asset_page(after: tuple[Any, ...]) -> list[Row]:
-    model = AssetStateStoreModel
-    query = (
-        select(
-            model.asset_id,
-            model.key,
-            model.value,
-            model.updated_at,
-            AssetModel.name,
-            AssetModel.uri,
-            AssetActive.name.is_not(None),
-        )
-        .join(AssetModel, AssetModel.id == model.asset_id)
-        .outerjoin(AssetActive, and_(AssetActive.name == AssetModel.name, AssetActive.uri == AssetModel.uri))
-    )
-    if after:
-        asset_id, key = after
-        query = query.where(or_(model.asset_id > asset_id, and_(model.asset_id == asset_id, model.key > key)))
-    with opened_session() as session:
-        found = session.execute(query.order_by(model.asset_id, model.key).limit(_PAGE_ROWS)).all()
-    return [
-        Row(model, (asset_id, key), _asset_scopes(name, uri), key, value, updated_at, is_active)
-        for asset_id, key, value, updated_at, name, uri, is_active in found
-    ]
+def _task(found: Any) -> Row:  # noqa: ANN401 - a row of SQLAlchemy
+    number, key, value, updated_at, *names = found
+    return Row(Tasks, (number,), (TaskScope(*names),), key, value, updated_at)
+
+
+def _asset(found: Any) -> Row:  # noqa: ANN401 - a row of SQLAlchemy
+    asset_id, key, value, updated_at, name, uri, is_active = found
+    return Row(Assets, (asset_id, key), _asset_scopes(name, uri), key, value, updated_at, is_active)
 
 
 def _asset_scopes(name: str, uri: str) -> tuple[Any, ...]:
