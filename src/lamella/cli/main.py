@@ -1,19 +1,5 @@
 """The group of all verbs, and how an error becomes one line and an exit code.
 
-| exit code | means |
-|---|---|
-| 0 | done |
-| 1 | unexpected, interrupted, or a claim of the demo or a step of the doctor that does not hold |
-| 2 | the command line, with the files that it names, or the configuration cannot work |
-| 3 | bad input: a ref, a scope, a key or a value |
-| 4 | nothing is stored there |
-| 5 | the stored object is not what was written |
-| 6 | the keyring cannot be read, verified or used |
-| 7 | a ceiling of the limits is passed |
-| 8 | the store failed |
-| 9 | `airflow reconcile` or `airflow migrate` leaves what somebody has to look at |
-| 75 | the store, or the key provider, does not answer at the moment: try again (EX_TEMPFAIL) |
-
 Source: docs/cli.md, "Exit codes".
 """
 
