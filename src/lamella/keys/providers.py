@@ -104,7 +104,7 @@ class FileKeyProvider(KeyProvider):
             raise KeyringError(f"{self._path} is not a regular file; check the path")
         if status.st_mode & _OTHERS:
             raise KeyringError(
-                f"others than the owner can access {self._path}; run `chmod 600 {self._path}`, "
+                f"users other than its owner can access {self._path}; run `chmod 600 {self._path}`, "
                 "and rotate the keys if someone may have read them"
             )
 

@@ -57,7 +57,7 @@ class Scene:
         self.store: Store = self.main.engine.store
         if not self.store.lists:
             raise ConfigError(
-                f"the demo looks at what is stored, {self.store.scheme}:// cannot list it; name another one"
+                f"the demo looks at what is stored, which {self.store.scheme}:// cannot list; name another store"
             )
         if next(all_objects(self.store), None) is not None:
             raise ConfigError(
