@@ -1,6 +1,6 @@
 """The configuration file: TOML, or the form of airflow.cfg for who writes that already.
 
-Source: docs/configuration.md, "The file".
+Source: docs/configuration.md, "The three doors".
 """
 
 from __future__ import annotations
