@@ -30,7 +30,6 @@ from lamella_layers.store.memory import MemoryStore
 
 _LAYERS = "zstd | padme | cobblestone256"
 _TASK = TaskScope("dag", "run", "task")
-_ASSET = AssetScope(name="x")
 _CANARY = "CANARY-VALUE"
 _TOMORROW = dt.datetime.now(dt.timezone.utc).date() + dt.timedelta(days=1)
 _ADMITTING = Policy(accept=(Accept(strength=0, until=_TOMORROW),))
