@@ -66,7 +66,7 @@ class Fallback:
 
     Args:
         path: Its class, as `package.module.Class`.
-        base: Under which URL its refs must lie; empty means Airflow's own option.
+        base: The URL under which its refs must lie; empty means Airflow's own option.
         until: The last day, by UTC, on which tasks read what it wrote.
     """
 

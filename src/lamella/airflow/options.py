@@ -78,7 +78,7 @@ OPTIONS: Final[dict[str, Option]] = {
         "backend:airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend",
         sensitive=True,
     ),
-    "alias": Option("By which name refs know the store whose URL is given.", "main", setting="alias"),
+    "alias": Option("The name by which refs know the store whose URL is given.", "main", setting="alias"),
     "config": Option(
         "The path of a lamella.toml for what has no option here: more stores, limits. Options here come before it.",
         "/etc/lamella/lamella.toml",
@@ -121,7 +121,7 @@ OPTIONS: Final[dict[str, Option]] = {
         "airflow.providers.common.io.state_store.backend.StateStoreObjectStorageBackend",
     ),
     "fallback_base": Option(
-        "Under which URL refs of fallback_backend must lie. Not given: [common.io] state_store_objectstorage_path.",
+        "The URL under which refs of fallback_backend must lie. Not given: [common.io] state_store_objectstorage_path.",
         "s3://conn_id@bucket/task-state",
         sensitive=True,
     ),

@@ -50,7 +50,7 @@ class AirflowSettings:
         config: The path of a lamella.toml, where one is named.
         missing_object: `raise` or `none`: what a read gives whose object is gone.
         fallback_backend: The class that wrote before; empty where there was none.
-        fallback_base: Under which URL its refs must lie; empty means Airflow's own option.
+        fallback_base: The URL under which its refs must lie; empty means Airflow's own option.
         migrate_until: The last day, by UTC, on which it is read.
         metastore_layers: The layers of the server side.
     """
