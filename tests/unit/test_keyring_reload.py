@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,6 +13,9 @@ from lamella.keys import edit
 from lamella.keys.document import pack
 from lamella.keys.keyring import Keyring
 from lamella.protocols.key_provider import KeyProvider
+from lamella.registry import installed_registry
+from lamella.scope import Address, TaskScope
+from lamella.stack import Stack
 
 _OLD = edit.keygen("reload", created_at=1)
 _STAGED = edit.add(_OLD, "data", created_at=2)
@@ -108,9 +113,48 @@ def test_failed_reading_counts_as_one_and_keeps_the_keys(ring, place):
     refusal = _unwrap_unknown(ring)
     assert "reading the keyring again failed: the place does not answer" in str(refusal)
     assert refusal.__cause__ is place.error
-    _unwrap_unknown(ring)
+    assert refusal.transient
+    assert str(_unwrap_unknown(ring)) == str(refusal)
     assert place.loads == 2
     assert ring.unwrap(value.key_id, value.wrapped_key) == value.key
+
+
+def test_failed_reading_is_forgotten_once_the_document_is_read(ring, place, clock):
+    place.error = KeyProviderUnavailableError("the place does not answer; try again")
+    _unwrap_unknown(ring)
+    place.error = None
+    clock.now += 10
+    refusal = _unwrap_unknown(ring)
+    assert "failed" not in str(refusal)
+    assert not refusal.transient
+
+
+@pytest.mark.parametrize("failure", [ConnectionError("the secret"), None, b"the secret"], ids=type)
+def test_failing_provider_is_named_and_no_damage_of_the_object(failure):
+    place = _Place(_OLD)
+    store = installed_registry().store("memory").from_url("memory://", {})
+    layers = [installed_registry().layer("cobblestone256")()]
+    address = Address(TaskScope("dag", "run", "task"), "key")
+    ref = Stack(layers, store, Keyring(_NEW)).put(address, 1)
+    stack = Stack(layers, store, Keyring.open(place))
+    place.load = Mock(side_effect=failure if isinstance(failure, Exception) else None, return_value=failure)
+    for attempt in (lambda: stack.get(ref), lambda: Keyring.open(place)):
+        with pytest.raises(KeyringError, match="the key provider 'place' failed with") as refusal:
+            attempt()
+        assert "the secret" not in str(refusal.value)
+
+
+def test_interruption_within_a_reading_passes_as_it_is(place):
+    def handle(_number, _frame):
+        raise RuntimeError("time is up")
+
+    place.load = lambda: signal.raise_signal(signal.SIGUSR1)
+    before = signal.signal(signal.SIGUSR1, handle)
+    try:
+        with pytest.raises(RuntimeError, match="time is up"):
+            Keyring.open(place)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 @pytest.mark.parametrize(

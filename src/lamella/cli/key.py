@@ -22,9 +22,9 @@ from lamella.cli.keyring_options import (
 )
 from lamella.errors import KeyringError
 from lamella.keys import edit
-from lamella.keys.document import pack, unpack
+from lamella.keys.document import pack
 from lamella.keys.export import missing_keys, open_backup, wrap_export
-from lamella.keys.open import open_provider
+from lamella.keys.open import load_record, open_provider
 from lamella.keys.providers import FileKeyProvider
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def destroy(key_id: bytes, spec: str, *, yes_destroy_the_data: bool, as_json: bo
 @json_option
 def list_keys(spec: str, *, as_json: bool) -> None:
     """Show the keys with their roles and statuses."""
-    record = unpack(open_provider(spec).load())
+    record = load_record(open_provider(spec))
     if as_json:
         click.echo(json.dumps({**describe_keyring(record), "keys": [describe_key(each) for each in record.keys]}))
         return
@@ -129,8 +129,8 @@ def export(output: Path, wrapping: str | None, spec: str, *, as_json: bool) -> N
     """Write a backup: the plain document unless it is wrapped."""
     if as_json and output == _STDOUT:
         raise click.UsageError("--json and --output - would both print to the standard output; name a file")
-    record = unpack(open_provider(spec).load())
-    backup = pack(record) if wrapping is None else wrap_export(record, unpack(open_provider(wrapping).load()))
+    record = load_record(open_provider(spec))
+    backup = pack(record) if wrapping is None else wrap_export(record, load_record(open_provider(wrapping)))
     if output == _STDOUT:
         click.echo(backup, nl=False)
         return
@@ -150,8 +150,8 @@ def export(output: Path, wrapping: str | None, spec: str, *, as_json: bool) -> N
 @json_option
 def verify_backup(backup: Path, wrapping: str | None, spec: str, *, as_json: bool) -> None:
     """Prove that a backup opens and holds every key of the keyring."""
-    record = unpack(open_provider(spec).load())
-    by = None if wrapping is None else unpack(open_provider(wrapping).load())
+    record = load_record(open_provider(spec))
+    by = None if wrapping is None else load_record(open_provider(wrapping))
     restored = open_backup(FileKeyProvider(backup).load(), by)
     missing = missing_keys(record, restored)
     facts = {**describe_keyring(restored), "complete": not missing, "missing": [describe_key(each) for each in missing]}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from abc import abstractmethod
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lamella.errors import IntegrityError, LamellaError, StoreError
+from lamella.interruption import interruption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +56,11 @@ class _Edge(AbstractContextManager[None]):
         """
         if isinstance(error, _CallerError) and error.__cause__ is not None:
             raise error.__cause__
-        interruption = _interruption(error)
-        if interruption is error:
+        raised = interruption(error)
+        if raised is error:
             return
-        if interruption is not None:
-            raise interruption from interruption.__cause__
+        if raised is not None:
+            raise raised from raised.__cause__
         if isinstance(error, LamellaError):
             error.locator = error.locator or self._locator
         elif isinstance(error, Exception) and not isinstance(error, MemoryError):
@@ -70,32 +69,6 @@ class _Edge(AbstractContextManager[None]):
     @abstractmethod
     def _named(self, error: Exception) -> LamellaError:
         """Name a plugin's own exception."""
-
-
-def _interruption(error: BaseException) -> BaseException | None:
-    """Return what a signal's handler raised, such as a host's time-out, be it this error or one that this one hides.
-
-    It says nothing of the object at hand, wherever it happened to fall.
-    """
-    codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
-    raised: BaseException | None = error
-    while raised is not None:
-        trace = raised.__traceback__
-        while trace is not None:
-            if trace.tb_frame.f_code in codes:
-                return raised
-            trace = trace.tb_next
-        raised = raised.__context__
-    return None
-
-
-def _code(handler: Any) -> object:  # noqa: ANN401 - a number, or whatever can be called
-    """Return the code of a signal's handler, None where it is not written in Python."""
-    while isinstance(handler, partial):
-        handler = handler.func
-    if not callable(handler):
-        return None
-    return getattr(handler, "__code__", None) or getattr(handler.__call__, "__code__", None)
 
 
 class encoding(_Edge):  # noqa: N801 - reads as a word in a with statement

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 from lamella.errors import KeyringError, KeyVersionNotFoundError
 from lamella.keys.derive import SECRET_BYTES, derive_key_id
 from lamella.keys.document import pack, unpack
+from lamella.keys.open import load_record
 from lamella.keys.record import ROLES, KeyringRecord, KeyVersion, Status
 
 if TYPE_CHECKING:
@@ -109,7 +110,7 @@ def change_keyring(provider: KeyProvider, edit: Callable[[KeyringRecord], Keyrin
     Raises:
         KeyringError: The edit is refused, the place is read-only, or someone else saved in between.
     """
-    record = edit(unpack(provider.load()))
+    record = edit(load_record(provider))
     provider.save(pack(record), replace=True)
     return record
 

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap
 
 from lamella.errors import ConfigError, IntegrityError, KeyringError, KeyVersionNotFoundError
 from lamella.keys.derive import SECRET_BYTES
-from lamella.keys.document import unpack
 from lamella.keys.edit import keygen
 from lamella.keys.material import DataKey, KeyMaterial
+from lamella.keys.open import load_record
 from lamella.protocols.key_provider import ValueKey
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Keyring:
 
     __slots__ = (
         "_clock",
+        "_failure",
         "_locks",
         "_material",
         "_provider",
@@ -77,6 +78,7 @@ class Keyring:
         self._provider = provider
         self._reload_after = reload_after_seconds
         self._reload_at = clock()
+        self._failure: KeyringError | None = None
         self._clock = clock
         # One lock a process, because a fork copies a lock that another thread holds as held for ever.
         self._locks: dict[int, threading.Lock] = {}
@@ -101,7 +103,7 @@ class Keyring:
             KeyringError: The document is missing, exposed, damaged or forged.
             KeyProviderUnavailableError: The provider does not answer.
         """
-        record = unpack(provider.load())
+        record = load_record(provider)
         if deployment is not None and record.deployment != deployment:
             raise ConfigError(
                 f"the keyring is of deployment {record.deployment!r}, the configuration names {deployment!r}; "
@@ -195,11 +197,7 @@ class Keyring:
         Raises:
             KeyVersionNotFoundError: The key is still unknown, disabled or destroyed.
         """
-        failure = None
-        try:
-            self._reload()
-        except KeyringError as error:
-            failure = error
+        failure = self._reload()
         material = self._material
         if key_id in (material.data_keys if role == "data" else material.ref_macs):
             return material
@@ -207,21 +205,31 @@ class Keyring:
         message = f"{role} key {key_id.hex()} is {status} in {self!r}: {_ADVICE[status]}"
         if failure is not None:
             message = f"{message}; reading the keyring again failed: {failure}"
-        raise KeyVersionNotFoundError(message, key_id=key_id.hex()) from failure
+        error = KeyVersionNotFoundError(message, key_id=key_id.hex())
+        error.transient = failure is not None and failure.transient
+        raise error from failure
 
-    def _reload(self) -> None:
+    def _reload(self) -> KeyringError | None:
+        """Read the document again unless that was done a moment ago; return why the last reading failed."""
         if self._provider is None:
-            return
+            return None
         with self._locks.setdefault(os.getpid(), threading.Lock()):
-            if self._clock() < self._reload_at:
-                return
-            self._reload_at = self._clock() + self._reload_after
-            record = unpack(self._provider.load())
-            if record.keyring_id != self.keyring_id or record.deployment != self.deployment:
-                raise KeyringError("the document is of another keyring or deployment; restart with the right one")
-            if record.epoch < self.epoch:
-                raise KeyringError(f"the document went back to epoch {record.epoch}; install the newest one")
-            self._material = KeyMaterial(record)
+            if self._clock() >= self._reload_at:
+                self._reload_at = self._clock() + self._reload_after
+                self._failure = None
+                try:
+                    self._material = self._reloaded(self._provider)
+                except KeyringError as error:
+                    self._failure = error
+            return self._failure
+
+    def _reloaded(self, provider: KeyProvider) -> KeyMaterial:
+        record = load_record(provider)
+        if record.keyring_id != self.keyring_id or record.deployment != self.deployment:
+            raise KeyringError("the document is of another keyring or deployment; restart with the right one")
+        if record.epoch < self.epoch:
+            raise KeyringError(f"the document went back to epoch {record.epoch}; install the newest one")
+        return KeyMaterial(record)
 
 
 def _hedge(primary: DataKey, random: bytes, first_segment: bytes | memoryview) -> bytes:

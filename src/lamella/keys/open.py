@@ -1,16 +1,19 @@
-"""From a keyring spec to its provider: `NAME:REST`, as in `file:PATH` or `env:NAME`."""
+"""From a keyring spec to its provider, `NAME:REST` as in `file:PATH` or `env:NAME`, and from there to the keys."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamella.errors import ConfigError
+from lamella.errors import ConfigError, KeyringError, LamellaError
+from lamella.interruption import interruption
+from lamella.keys.document import unpack
 from lamella.registry import Registry, installed_registry
 
 if TYPE_CHECKING:
+    from lamella.keys.record import KeyringRecord
     from lamella.protocols.key_provider import KeyProvider
 
-__all__ = ["open_provider"]
+__all__ = ["load_record", "open_provider"]
 
 
 def open_provider(spec: str, registry: Registry | None = None) -> KeyProvider:
@@ -34,3 +37,25 @@ def open_provider(spec: str, registry: Registry | None = None) -> KeyProvider:
         raise ConfigError(
             f"cannot tell where the keyring is: {error.strerror}; give an absolute path, or start in another folder"
         ) from None
+
+
+def load_record(provider: KeyProvider) -> KeyringRecord:
+    """Read and verify the document of a provider.
+
+    Raises:
+        KeyringError: It is missing, damaged or forged, or the provider fails.
+        KeyProviderUnavailableError: The provider does not answer.
+    """
+    try:
+        document = provider.load()
+    except Exception as error:
+        if isinstance(error, (LamellaError, MemoryError)) or interruption(error) is not None:
+            raise
+        raise _defect(provider, type(error).__name__) from None  # Its text may hold a secret.
+    if not isinstance(document, str):
+        raise _defect(provider, f"{type(document).__name__} instead of text")
+    return unpack(document)
+
+
+def _defect(provider: KeyProvider, failure: str) -> KeyringError:
+    return KeyringError(f"the key provider {provider.name!r} failed with {failure}; report it to its authors")

@@ -33,7 +33,7 @@ class KeyProvider(ABC):
 
     @abstractmethod
     def load(self) -> str:
-        """Return the document.
+        """Return the document; any other exception is taken as a defect.
 
         Raises:
             KeyringError: It is missing, or others could read it.
