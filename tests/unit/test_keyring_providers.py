@@ -129,6 +129,21 @@ def test_save_that_fails_leaves_the_old_document_and_nothing_else(saved, path, m
     assert {each.name for each in path.parent.iterdir()} <= {path.name, f"{path.name}.lock"}
 
 
+def test_folder_that_cannot_be_synced_refuses_the_save_and_keeps_the_old_document(saved, path, monkeypatch):
+    opened = os.open
+
+    def refuse(name, flags, *rest):
+        if flags & os.O_DIRECTORY:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+        return opened(name, flags, *rest)
+
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(KeyringError, match="Permission denied"):
+        saved.save(pack(add(unpack(saved.load()), "data", created_at=1)), replace=True)
+    assert path.read_bytes() == before
+
+
 def test_save_waits_while_another_one_is_between_its_check_and_its_write(saved, monkeypatch):
     first, second = (pack(add(_RECORD, "data", created_at=1)) for _ in range(2))
     refusals = []

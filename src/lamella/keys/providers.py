@@ -160,21 +160,22 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _write(path: Path, document: str, *, replace: bool) -> None:
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+    # Opened first, so that a folder that cannot be synced refuses the save instead of failing after it.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - mkstemp gives a descriptor
-            file.write(document)
-            file.flush()
-            os.fsync(descriptor)
-        if replace:
-            temporary.replace(path)
-        else:
-            path.hardlink_to(temporary)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - mkstemp gives a descriptor
+                file.write(document)
+                file.flush()
+                os.fsync(descriptor)
+            if replace:
+                temporary.replace(path)
+            else:
+                path.hardlink_to(temporary)
+        finally:
+            temporary.unlink(missing_ok=True)
         os.fsync(folder)
     finally:
         os.close(folder)
