@@ -168,6 +168,36 @@ def test_wrapped_export_verifies_with_its_keyring_alone(run, record, tmp_path):
 
 
 @pytest.mark.usefixtures("made")
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "wrapped"])
+def test_backup_is_restored_where_no_keyring_is(run, record, tmp_path, wrapped):
+    wrapping, backup, restored = f"file:{tmp_path / 'backups.keyring'}", str(tmp_path / "backup"), tmp_path / "restored"
+    run("keygen", "--deployment", "backups", "--keyring", wrapping)
+    run("key", "export", "--output", backup, *(["--wrap-with", wrapping] if wrapped else []))
+    command = ["key", "restore", backup, *(["--wrapped-by", wrapping] if wrapped else []), "--json"]
+    answer = json.loads(run(*command, "--keyring", f"file:{restored}"))
+    assert (answer["keyring_id"], answer["epoch"]) == (record().keyring_id.hex(), 1)
+    assert FileKeyProvider(restored).load() == pack(record())
+    with pytest.raises(KeyringError, match="never overwritten"):
+        run(*command)
+
+
+@pytest.mark.usefixtures("made")
+def test_plain_backup_does_not_verify_as_a_wrapped_one(run, tmp_path):
+    wrapping, backup = f"file:{tmp_path / 'backups.keyring'}", str(tmp_path / "backup")
+    run("keygen", "--deployment", "backups", "--keyring", wrapping)
+    run("key", "export", "--output", backup)
+    with pytest.raises(KeyringError, match="not wrapped"):
+        run("key", "verify-backup", backup, "--wrapped-by", wrapping)
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize("command", ["verify-backup", "restore"])
+def test_backup_that_is_not_there_is_not_taken_for_a_missing_keyring(run, tmp_path, command):
+    with pytest.raises(click.UsageError, match="does not exist"):
+        run("key", command, str(tmp_path / "backup"))
+
+
+@pytest.mark.usefixtures("made")
 @pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
 def test_backup_that_lacks_a_key_does_not_verify(run, spec, tmp_path, flags):
     backup = tmp_path / "backup"

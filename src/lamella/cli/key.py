@@ -45,6 +45,10 @@ def _full_key_id(context: click.Context, parameter: click.Parameter, text: str) 
 
 
 _key_id_argument = click.argument("key_id", callback=_full_key_id)
+_backup_argument = click.argument("backup", type=click.Path(path_type=Path, exists=True))
+_wrapped_by_option = click.option(
+    "--wrapped-by", "wrapping", metavar="SPEC", help="The keyring that wrapped the backup."
+)
 
 
 @click.group()
@@ -144,15 +148,14 @@ def export(output: Path, wrapping: str | None, spec: str, *, as_json: bool) -> N
 
 
 @key.command("verify-backup")
-@click.argument("backup", type=click.Path(path_type=Path))
-@click.option("--wrapped-by", "wrapping", metavar="SPEC", help="The keyring that wrapped the backup.")
+@_backup_argument
+@_wrapped_by_option
 @keyring_option
 @json_option
 def verify_backup(backup: Path, wrapping: str | None, spec: str, *, as_json: bool) -> None:
     """Prove that a backup opens and holds every key of the keyring."""
     record = load_record(open_provider(spec))
-    by = None if wrapping is None else load_record(open_provider(wrapping))
-    restored = open_backup(FileKeyProvider(backup).load(), by)
+    restored = _opened(backup, wrapping)
     missing = missing_keys(record, restored)
     facts = {**describe_keyring(restored), "complete": not missing, "missing": [describe_key(each) for each in missing]}
     sentence = f"{backup} holds every key of keyring {record.keyring_id.hex()}"
@@ -161,6 +164,27 @@ def verify_backup(backup: Path, wrapping: str | None, spec: str, *, as_json: boo
     if missing:
         names = ", ".join(f"{each.role} key {each.key_id.hex()}" for each in missing)
         raise KeyringError(f"{backup} lacks {names}; make a new backup with `lamella key export`")
+
+
+@key.command()
+@_backup_argument
+@_wrapped_by_option
+@keyring_option
+@json_option
+def restore(backup: Path, wrapping: str | None, spec: str, *, as_json: bool) -> None:
+    """Put the keyring of a backup where none is."""
+    record = _opened(backup, wrapping)
+    open_provider(spec).save(pack(record), replace=False)
+    answer(
+        {**describe_keyring(record), "keyring": spec},
+        f"keyring {record.keyring_id.hex()} at epoch {record.epoch} is in {spec}, as {backup} held it",
+        as_json=as_json,
+    )
+
+
+def _opened(backup: Path, wrapping: str | None) -> KeyringRecord:
+    by = None if wrapping is None else load_record(open_provider(wrapping))
+    return open_backup(FileKeyProvider(backup).load(), by)
 
 
 def _change(spec: str, step: Callable[[KeyringRecord, bytes], KeyringRecord], key_id: bytes, *, as_json: bool) -> None:

@@ -51,11 +51,17 @@ def open_backup(backup: str, wrapping: KeyringRecord | None) -> KeyringRecord:
     """Return what a backup holds, unwrapping it where it is wrapped.
 
     Raises:
-        KeyringError: The backup is damaged, or is wrapped and no keyring to unwrap it is given.
+        KeyringError: The backup is damaged; or wrapped, and no keyring to unwrap it is given; or the other way round.
         KeyVersionNotFoundError: The keyring given does not hold the wrapping key.
     """
     if not backup.startswith(_PREFIX):
-        return unpack(backup)
+        record = unpack(backup)
+        if wrapping is not None:
+            raise KeyringError(
+                "the backup is not wrapped, so whoever reads it has every key; make one with `lamella key export "
+                "--wrap-with`, or leave out --wrapped-by"
+            )
+        return record
     spelled = _EXPORT.fullmatch(backup.removesuffix("\n"))
     if spelled is None or len(backup) > MAX_DOCUMENT_BYTES:
         raise KeyringError("the wrapped backup is damaged or of a newer release; make a new one")
