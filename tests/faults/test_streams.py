@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +122,18 @@ def test_stream_comes_back_from_a_file_and_from_pieces(build, store, tmp_path, o
         with (tmp_path / "target").open("w+b") as target:
             assert stack.get_into(ref, target) == size_bytes
         assert (tmp_path / "target").read_bytes() == value
+
+
+@pytest.mark.parametrize("source", [None, 5, Path("file"), object()], ids=lambda each: type(each).__name__)
+def test_what_is_no_source_is_refused(build, source):
+    with pytest.raises(InvalidValueError, match=f"bytes, not {type(source).__name__}"):
+        build(ORDERS[0]).put_stream(ADDRESS, source)
+
+
+@pytest.mark.parametrize("size_bytes", ["3", b"3", 3.0])
+def test_size_that_is_none_is_refused(build, size_bytes):
+    with pytest.raises(InvalidValueError, match="size_bytes must be a whole number"):
+        build(ORDERS[0]).put_stream(ADDRESS, b"old", size_bytes)
 
 
 def test_piece_that_is_no_bytes_is_the_caller_s_error(build):
@@ -359,7 +372,7 @@ class Nameless:
         return 5
 
 
-@pytest.mark.parametrize("target", [None, 1, ["a"], object(), Nameless(), "a\0b", "\ud800"])
+@pytest.mark.parametrize("target", [None, 1, ["a"], object(), Nameless(), "a\0b", "\ud800", io.StringIO()])
 def test_target_that_is_neither_a_path_nor_a_file_is_refused(build, target):
     stack = build(ORDERS[0])
     ref = stack.put_stream(ADDRESS, [noise(1000)])
@@ -376,10 +389,11 @@ def test_loop_of_links_as_a_target_stays_and_cannot_be_written(build, tmp_path):
     assert [each.is_symlink() for each in tmp_path.iterdir()] == [True]
 
 
-def test_target_that_would_block_is_named(build):
+@pytest.mark.parametrize("taken", [None, 0, -1])
+def test_target_that_would_block_is_named(build, taken):
     class Full(io.BytesIO):
         def write(self, _segment):
-            return None
+            return taken
 
     stack = build(ORDERS[0], MemoryStore())
     ref = stack.put_stream(ADDRESS, [OLD])

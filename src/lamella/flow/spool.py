@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -35,7 +36,7 @@ def spool_into(
     """Let `read` fill a private file, then publish it at the target; return the number of bytes.
 
     Raises:
-        InvalidValueError: The target is neither a path nor an open file.
+        InvalidValueError: The target is neither a path nor a file that is open for bytes.
         LimitExceededError: The value is longer than `limits.max_stream_bytes`.
         OSError: The target cannot be written.
     """
@@ -46,7 +47,7 @@ def spool_into(
             return _spool_to_path(final, limits, read)
         with final.open("wb") as opened:
             return spool_into(opened, limits, read)
-    if not hasattr(target, "write"):
+    if not hasattr(target, "write") or isinstance(target, io.TextIOBase):
         raise InvalidValueError(f"{_TARGET}, not {type(target).__name__}")
     with tempfile.TemporaryFile() as spool:
         count = read(lambda _, value: _fill(spool, value, limits))
@@ -100,6 +101,6 @@ def _write_all(target: BinaryIO, segment: Segment) -> None:
     rest = memoryview(segment)
     while rest:
         written = target.write(rest)
-        if written is None:
+        if written is None or written < 1:  # Asked again, a target that takes nothing would be asked for ever.
             raise BlockingIOError("the target would block; open it as a blocking file")
         rest = rest[written:]

@@ -26,9 +26,19 @@ def segments(source: StreamSource, size_bytes: int | None, limits: Limits) -> Pa
     """Yield the bytes of a caller's source in segments, and hold it to its size.
 
     Raises:
-        InvalidValueError: It has another size than `size_bytes`.
+        InvalidValueError: It is no source, `size_bytes` is no size, or it has another one.
         LimitExceededError: It is longer than `limits.max_stream_bytes`.
     """
+    if size_bytes is not None and not isinstance(size_bytes, int):
+        raise InvalidValueError("size_bytes must be a whole number, or None where the size is not known")
+    if not any(hasattr(source, each) for each in ("read", "__iter__", "__getitem__")):
+        raise InvalidValueError(
+            f"a source is a file that is open for reading bytes, pieces of bytes, or bytes, not {type(source).__name__}"
+        )
+    return _held_to_size(source, size_bytes, limits)
+
+
+def _held_to_size(source: StreamSource, size_bytes: int | None, limits: Limits) -> Payload:
     count = 0
     for segment in caller_source(_pieces(source)):
         count += len(segment)
