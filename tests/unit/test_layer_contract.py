@@ -145,3 +145,23 @@ BROKEN_SPLITS = [
 def test_split_layer_that_breaks_a_claim_fails_it(layer, claim, arguments):
     with pytest.raises(AssertionError):
         getattr(SplitLayerContract(), claim)(layer(), **arguments)
+
+
+_SHARED = bytearray()
+
+
+class Sharing(Plain):
+    """Keeps a segment where every thread finds it."""
+
+    def decode(self, source, context):
+        del context
+        for segment in source:
+            _SHARED[:] = segment
+            for index in range(len(_SHARED)):
+                _SHARED[index] ^= 0
+            yield bytes(_SHARED)
+
+
+def test_layer_whose_threads_share_a_buffer_is_caught():
+    with pytest.raises((AssertionError, IndexError)):
+        LayerContract().test_one_object_serves_many_threads(Sharing())

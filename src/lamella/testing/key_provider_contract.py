@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,6 +12,7 @@ from lamella.errors import KeyringError
 from lamella.keys.document import pack, unpack
 from lamella.keys.edit import add, keygen
 from lamella.keys.keyring import Keyring
+from lamella.testing.threads import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,11 +106,12 @@ class KeyProviderContract:
         self, provider: KeyProvider, plant: Callable[[str], None], record: KeyringRecord
     ) -> None:
         plant(pack(record))
-        edits = [_edited(record) for _ in range(8)]
-        with ThreadPoolExecutor(len(edits)) as pool:
-            saved = list(pool.map(lambda edit: _saves(provider, edit, replace=True), edits))
-        assert sum(saved) == provider.writable
-        assert unpack(provider.load()) == next((edit for edit, kept in zip(edits, saved, strict=True) if kept), record)
+        for _ in range(8):
+            edits = [_edited(record) for _ in range(8)]
+            saved = together([partial(_saves, provider, edit, replace=True) for edit in edits])
+            assert sum(saved) == provider.writable
+            record = next((edit for edit, kept in zip(edits, saved, strict=True) if kept), record)
+            assert unpack(provider.load()) == record
 
 
 def _edited(record: KeyringRecord) -> KeyringRecord:

@@ -10,8 +10,8 @@ Example:
 from __future__ import annotations
 
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from lamella.limits import SEGMENT_BYTES, Limits
 from lamella.testing.contexts import FixedKeys, layer_context
 from lamella.testing.entry_contract import EntryContract
 from lamella.testing.payloads import SEGMENTATIONS, cut, kept, mutations, noise, text
+from lamella.testing.threads import together
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -228,8 +229,7 @@ class LayerContract(EntryContract):
                     return False
             return True
 
-        with ThreadPoolExecutor(4) as threads:
-            assert all(threads.map(round_trips, range(16)))
+        assert all(together([partial(round_trips, number) for number in range(8)]))
 
 
 def _metered(decoding: Payload) -> Payload:
