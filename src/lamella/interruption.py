@@ -6,7 +6,9 @@ import signal
 from functools import partial
 from typing import Any
 
-__all__ = ["interruption"]
+from lamella.errors import LamellaError
+
+__all__ = ["interruption", "passes"]
 
 
 def interruption(error: BaseException) -> BaseException | None:
@@ -33,3 +35,8 @@ def _code(handler: Any) -> object:  # noqa: ANN401 - a number, or whatever can b
     if not callable(handler):
         return None
     return getattr(handler, "__code__", None) or getattr(handler.__call__, "__code__", None)
+
+
+def passes(error: Exception) -> bool:
+    """Tell whether what a plugin raised leaves as it is: named already, no memory left, or a signal's handler."""
+    return isinstance(error, (LamellaError, MemoryError)) or interruption(error) is not None

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from lamella.errors import ConfigError, DuplicatePluginError, UnknownPluginError
+from lamella.interruption import passes
 from lamella.protocols.key_provider import KeyProvider
 from lamella.protocols.layer import Layer
 from lamella.protocols.store import Store
@@ -116,7 +117,9 @@ def _resolve(what: str, table: Table, name: str, base: type[Any]) -> type[Any]:
         )
     try:
         cls = plugin if isinstance(plugin, type) else plugin.load()
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
+        if passes(error):
+            raise
         raise ConfigError(f"{what} {name!r} cannot be imported ({error}); install its distribution again") from error
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise ConfigError(f"{what} {name!r}: what is registered is no {what}; report it to its distribution")

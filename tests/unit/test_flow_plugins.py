@@ -107,7 +107,18 @@ class Changing(Same):
         return cls(level=9)
 
 
-REGISTRY = installed_registry().with_layers(Same, Forgetful, Undeclared, Choking, OneWay, Starving, Changing)
+class Confused(Same):
+    """Chokes on its own entry."""
+
+    name: ClassVar[str] = "confused"
+
+    @classmethod
+    def from_entry(cls, entry):
+        del entry
+        raise KeyError("canary")
+
+
+REGISTRY = installed_registry().with_layers(Same, Forgetful, Undeclared, Choking, OneWay, Starving, Changing, Confused)
 
 
 @pytest.fixture
@@ -185,6 +196,15 @@ def test_layer_that_does_not_give_its_own_entry_back_is_refused_on_a_read(plugin
     ref = stack.put(ADDRESS, 1)
     with pytest.raises(ManifestRefusedError, match="does not give its own entry back"):
         stack.get(ref)
+
+
+def test_layer_that_chokes_on_its_entry_is_named_and_no_damage(plugins):
+    stack = plugins(Confused())
+    ref = stack.put(ADDRESS, 1)
+    for read in (lambda: stack.get(ref), lambda: plugins(Same(), store=stack.engine.store).get_at(ADDRESS)):
+        with pytest.raises(ManifestRefusedError, match="layer 'confused' failed with KeyError") as refused:
+            read()
+        assert "canary" not in str(refused.value)
 
 
 def test_layer_that_is_not_the_registered_one_is_refused_when_the_stack_is_built(keyring):

@@ -26,6 +26,15 @@ def test_plugin_is_imported_when_it_is_first_asked_for():
         registry.layer("missing")
 
 
+@pytest.mark.parametrize("text", ["def", "raise RuntimeError('no licence')"])
+def test_plugin_whose_module_fails_is_named(tmp_path, monkeypatch, text):
+    (tmp_path / "failing_plugin.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    registry = Registry(layers={"failing": _point("failing", "failing_plugin:Layer")})
+    with pytest.raises(ConfigError, match="layer 'failing' cannot be imported"):
+        registry.layer("failing")
+
+
 def test_plugin_whose_class_is_gone_is_named():
     registry = Registry(layers={"gone": _point("gone", "lamella.errors:Layer")})
     with pytest.raises(ConfigError, match="cannot be imported"):

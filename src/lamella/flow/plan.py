@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lamella.errors import LamellaError, ManifestRefusedError, UnknownPluginError
+from lamella.interruption import passes
 from lamella.protocols.layer import BytesLayer, LayerContext, SplitLayer
 from lamella.wire.manifest import format_manifest, parse_manifest
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
     from lamella.limits import Limits
     from lamella.protocols.key_provider import ValueKeys
-    from lamella.protocols.layer import FactBlock, Layer
+    from lamella.protocols.layer import Entry, FactBlock, Layer
     from lamella.registry import Registry
 
 __all__ = ["Plan", "Seat", "plan_layers", "plan_manifest"]
@@ -101,12 +102,26 @@ def plan_manifest(text: str, registry: Registry, keys: ValueKeys, limits: Limits
     if len(entries) > limits.max_layers:
         raise ManifestRefusedError(f"the manifest has {len(entries)} layers, limits.max_layers is {limits.max_layers}")
     try:
-        plan = plan_layers([registry.layer(entry.name).from_entry(entry) for entry in entries], keys, limits)
+        plan = plan_layers([_decoder(registry, entry) for entry in entries], keys, limits)
     except UnknownPluginError as error:
         raise ManifestRefusedError(str(error)) from None
     if plan.manifest != text:
         raise ManifestRefusedError("a layer does not give its own entry back; report it to its distribution")
     return plan
+
+
+def _decoder(registry: Registry, entry: Entry) -> Layer:
+    cls = registry.layer(entry.name)
+    try:
+        return cls.from_entry(entry)
+    except Exception as error:
+        if passes(error):
+            raise
+        raise ManifestRefusedError(
+            f"layer {entry.name!r} failed with {type(error).__name__} on its manifest entry; "
+            "report it to its distribution",
+            layer=entry.name,
+        ) from None
 
 
 def _bind_nothing(facts: FactBlock) -> bytes:

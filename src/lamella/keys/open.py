@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamella.errors import ConfigError, KeyringError, LamellaError
-from lamella.interruption import interruption
+from lamella.errors import ConfigError, KeyringError
+from lamella.interruption import passes
 from lamella.keys.document import unpack
 from lamella.registry import Registry, installed_registry
 
@@ -49,7 +49,7 @@ def load_record(provider: KeyProvider) -> KeyringRecord:
     try:
         document = provider.load()
     except Exception as error:
-        if isinstance(error, (LamellaError, MemoryError)) or interruption(error) is not None:
+        if passes(error):
             raise
         raise _defect(provider, type(error).__name__) from None  # Its text may hold a secret.
     if not isinstance(document, str):
