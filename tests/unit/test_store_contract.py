@@ -46,7 +46,7 @@ class Shortened(MemoryStore):
 
 class FirstPage(MemoryStore):
     def list(self, prefix):
-        return (each for number, each in enumerate(super().list(prefix)) if number < 500)
+        return (each for number, each in enumerate(super().list(prefix)) if number < 1000)
 
 
 @pytest.mark.parametrize(
