@@ -51,7 +51,7 @@ class Limits:
         """
         if size_bytes > self.max_value_bytes:
             raise LimitExceededError(
-                f"the value has {size_bytes} bytes or more, limits.max_value_bytes is {self.max_value_bytes}; "
+                f"the value has {size_bytes} bytes or more, which is above limits.max_value_bytes; "
                 "use put_stream and get_into, or raise the limit"
             )
 

@@ -118,6 +118,13 @@ def test_stored_value_above_the_reader_s_ceiling_is_refused(build, size_bytes):
         build(ORDER, store, limits=Limits(max_value_bytes=1000)).get(ref)
 
 
+def test_refusal_of_a_large_value_names_no_other_ceiling_than_the_configured_one(build):
+    store = MemoryStore()
+    ref = build(ORDER, store).put(ADDRESS, "a" * 400_000)
+    with pytest.raises(LimitExceededError, match=r"which is above limits\.max_value_bytes; use put_stream"):
+        build(ORDER, store, limits=Limits(max_value_bytes=1000)).get(ref)
+
+
 @pytest.mark.parametrize("order", [ORDER, "cobblestone256"])
 def test_stream_above_its_ceiling_leaves_the_old_value(build, order):
     store = MemoryStore()
