@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from lamella.cli.durations import seconds_in
 from lamella.cli.keyring_options import json_option
 from lamella.cli.progress import tallying
 from lamella.cli.report import show_report
@@ -62,16 +63,18 @@ def migrate(*, as_json: bool, **given: bool) -> None:
 @click.option("--delete", is_flag=True, help="Remove the orphaned objects; without it, nothing is changed.")
 @click.option(
     "--grace-days",
+    "grace_seconds",
     type=click.FloatRange(min=0),
     default=7.0,
     show_default=True,
     metavar="DAYS",
+    callback=seconds_in(86_400),
     help="An object that was put in these days is not orphaned: its row may be on its way.",
 )
 @click.option("--list", "max_examples", type=click.IntRange(min=0), default=20, show_default=True, metavar="N")
 @click.option("--yes", "even_without_refs", is_flag=True, help="Delete even if not one row refers to an object.")
 @json_option
-def reconcile(*, grace_days: float, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - options of several types
+def reconcile(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - options of several types
     """Compare the metadata database with the objects of the worker's store, and name up to N of each finding.
 
     Ends with exit code 9 where something is left that somebody has to look at. Rows are Airflow's and are never
@@ -79,7 +82,7 @@ def reconcile(*, grace_days: float, as_json: bool, **given: Any) -> None:  # noq
     """
     part = _part("reconcile")
     with tallying() as watch:
-        report = part.run(grace_seconds=grace_days * 86_400, watch=watch, **given)
+        report = part.run(watch=watch, **given)
     show_report(report, as_json=as_json)
     if not report.is_clean:
         click.get_current_context().exit(9)

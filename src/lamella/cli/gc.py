@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING
 
 import click
 
+from lamella.cli.durations import seconds_in
 from lamella.cli.options import stack_options
 
 if TYPE_CHECKING:
     from lamella.cli.options import Setup
 
 __all__ = ["gc"]
-
-
-def _seconds(context: click.Context, option: click.Parameter, hours: float) -> float:
-    """Return the seconds; a range of click takes what is not a number."""
-    del context, option
-    seconds = hours * 3600
-    if not math.isfinite(seconds):
-        raise click.BadParameter("must be a finite number.")
-    return seconds
 
 
 @click.command()
@@ -33,7 +24,7 @@ def _seconds(context: click.Context, option: click.Parameter, hours: float) -> f
     default=24.0,
     show_default=True,
     metavar="HOURS",
-    callback=_seconds,
+    callback=seconds_in(3600),
 )
 @click.option("--dry-run", is_flag=True, help="Count only.")
 @stack_options
