@@ -180,6 +180,22 @@ def test_deployment_in_which_every_row_has_its_object_is_clean(ran):
     assert (report["rows"], report["objects"], _counts(report)) == (11, 11, {})
 
 
+@pytest.mark.parametrize("command", ["reconcile", "migrate --plaintext-rows"])
+def test_standard_output_is_the_answer_alone_however_much_airflow_logs(ran, command):
+    loud = ran.but({"logging.logging_level": "DEBUG"})
+    run = loud.command("sh", "-c", f"lamella airflow {command} --json 2>told.log")
+    assert isinstance(json.loads(run.stdout), dict)
+    assert "debug" in (ran.folder / "told.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("connection", "says"), [("no url", "airflow db check"), ("postgresql+pg8000://a:b@h/c", "'pg8000' is missing")]
+)
+def test_connection_with_which_airflow_does_not_load_is_a_named_error(ran, connection, says):
+    run = ran.but({"database.sql_alchemy_conn": connection}).command("lamella", "airflow", "reconcile", check=False)
+    assert (run.returncode, says in run.stdout) == (REFUSED, True), run.stdout
+
+
 def test_each_fault_is_counted_once(dry):
     run = dry[0]["json"]
     assert run.code == FOUND

@@ -23,7 +23,12 @@ __all__ = ["LamellaMetastoreBackend", "LamellaStateBackend", "UnsealedValueError
 def _refuse_without_airflow() -> None:
     try:
         found = find_spec("airflow.sdk.state")
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "airflow":
+            raise ImportError(
+                f"Apache Airflow does not load here, since {error.name!r} is missing; install it: the driver that "
+                "[database] sql_alchemy_conn names, for one, is a package of its own"
+            ) from error
         found = None
     if found is None:
         raise ImportError(

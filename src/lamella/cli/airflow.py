@@ -8,7 +8,8 @@ Source: docs/airflow.md.
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack
+import sys
+from contextlib import ExitStack, redirect_stdout
 from importlib import import_module
 from typing import Any
 
@@ -44,8 +45,8 @@ def migrate(*, as_json: bool, **given: bool) -> None:
     Ends with exit code 9 where a row is left that should have been moved. What the earlier backend keeps stays, unless
     you say otherwise; run it again at any time, until nothing is left to move.
     """
-    part, rows = _part("migrate"), _part("rows")
-    with ExitStack() as opened:
+    with redirect_stdout(sys.stderr), ExitStack() as opened:  # Airflow logs to the standard output.
+        part, rows = _part("migrate"), _part("rows")
 
         def watch(what: str, found: Any) -> Any:  # noqa: ANN401 - rows
             return opened.enter_context(tallying(rows.count_rows()))(what, found)
@@ -80,9 +81,8 @@ def reconcile(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - options
     Ends with exit code 9 where something is left that somebody has to look at. Rows are Airflow's and are never
     changed; of objects, only those go that no row refers to.
     """
-    part = _part("reconcile")
-    with tallying() as watch:
-        report = part.run(watch=watch, **given)
+    with redirect_stdout(sys.stderr), tallying() as watch:  # Airflow logs to the standard output.
+        report = _part("reconcile").run(watch=watch, **given)
     show_report(report, as_json=as_json)
     if not report.is_clean:
         click.get_current_context().exit(9)
@@ -92,10 +92,15 @@ def _part(name: str) -> Any:  # noqa: ANN401 - a module
     """Import a module of the provider when its verb is called, so that help does not wait for Airflow.
 
     Raises:
-        ConfigError: Airflow is not installed.
+        ConfigError: Airflow is not installed, or does not load with its settings.
     """
     try:
         import_module("lamella.airflow")
     except ImportError as error:
         raise ConfigError(str(error)) from error
+    except Exception as error:  # Airflow reads its settings as it is imported, and raises what it likes.
+        raise ConfigError(
+            f"Apache Airflow does not load here, its settings end in {type(error).__name__}; look at [database] "
+            "sql_alchemy_conn, and at what `airflow db check` says"
+        ) from error
     return import_module(f"lamella.airflow.{name}")
