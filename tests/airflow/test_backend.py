@@ -253,6 +253,7 @@ def test_object_that_is_gone_is_none_where_that_is_configured_and_one_record(mak
     assert backend.deserialize_task_state_store_from_ref(ref) is None
     assert asyncio.run(backend.adeserialize_task_state_store_from_ref(ref)) is None
     assert len(records) == 3
+    assert ["refused" in record for record in records] == [True, False, False]
     with pytest.raises(ManifestRefusedError):
         backend.deserialize_task_state_store_from_ref("7")
 

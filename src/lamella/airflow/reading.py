@@ -103,9 +103,10 @@ class Reader(NamedTuple):
                 return read_by_ref(self.stack, kind, stored)
             return self._open_other(kind, stored, caller)
         except ObjectNotFoundError as error:
-            _record(error, kind, caller)
             if self.missing_object == "none":
+                warn("read None for an object that is gone", kind=kind, locator=error.locator, **_facts(caller))
                 return None
+            _record(error, kind, caller)
             raise ObjectNotFoundError(_GONE, locator=error.locator) from None
         except _REFUSALS as error:
             _record(error, kind, caller)
