@@ -333,6 +333,14 @@ def test_database_without_tables_is_a_named_error(ran, tmp_path):
     assert "airflow db migrate" in run.document["message"]
 
 
+@pytest.mark.parametrize("backend", ["lamella.airflow.LamellaStateBackend", "no.such.Backend", "airflow.state.no"])
+@pytest.mark.parametrize("command", ["reconcile", "migrate"])
+def test_backend_of_the_server_that_airflow_cannot_use_is_a_named_error(ran, command, backend):
+    home = ran.but({"state_store.backend": backend})
+    run = home.command("lamella", "airflow", command, check=False)
+    assert (run.returncode, "[state_store] backend: Airflow itself" in run.stdout) == (REFUSED, True), run.stdout
+
+
 _SEAL_ROWS = """
 from airflow.models.asset_state_store import AssetStateStoreModel as Assets
 from airflow.models.task_state_store import TaskStateStoreModel as Tasks

@@ -13,13 +13,12 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from airflow.state import resolve_state_backend
 from airflow.state.metastore import MetastoreBackend
 
 from lamella.airflow.destination import Destination, refuse_racing
 from lamella.airflow.fallback import open_fallback
 from lamella.airflow.migrate_report import Report
-from lamella.airflow.rows import enveloped, read_rows, read_value, replace_value, unwrapped
+from lamella.airflow.rows import enveloped, keeper_of_rows, read_rows, read_value, replace_value, unwrapped
 from lamella.airflow.settings import open_worker_stack, read_settings
 from lamella.errors import (
     AddressError,
@@ -71,7 +70,7 @@ def migrate(
         ConfigError: The configuration cannot work, there is nothing to move by it, or the store knows no conditions.
         StoreError: Today's store failed, or the earlier backend does not answer; run it again.
     """
-    backend = resolve_state_backend()
+    backend = keeper_of_rows()
     if backend is not MetastoreBackend:
         raise ConfigError(
             f"[state_store] backend is {backend.__name__}, which keeps rows in another way than Airflow's own; set "

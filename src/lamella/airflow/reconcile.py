@@ -17,11 +17,18 @@ from uuid import UUID
 from airflow.models.asset import AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel as Assets
 from airflow.models.task_state_store import TaskStateStoreModel as Tasks
-from airflow.state import resolve_state_backend
 from airflow.state.metastore import MetastoreBackend
 from sqlalchemy import func, select
 
-from lamella.airflow.rows import HAS_REGIONS, MAP_INDEX, enveloped, select_page, select_rows, unwrapped
+from lamella.airflow.rows import (
+    HAS_REGIONS,
+    MAP_INDEX,
+    enveloped,
+    keeper_of_rows,
+    select_page,
+    select_rows,
+    unwrapped,
+)
 from lamella.airflow.settings import open_metastore_stack, open_worker_stack, read_settings
 from lamella.errors import (
     AddressError,
@@ -72,7 +79,7 @@ def run(**options: Any) -> Report:  # noqa: ANN401 - the fields of a `Comparison
         KeyringError: The keyring cannot be opened.
         StoreError: A store or the metadata database failed.
     """
-    backend = resolve_state_backend()
+    backend = keeper_of_rows()
     if not issubclass(backend, MetastoreBackend):
         raise ConfigError(
             f"[state_store] backend is {backend.__name__}, which may keep rows elsewhere than in the metadata "

@@ -9,15 +9,17 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from airflow.exceptions import AirflowConfigException
 from airflow.models.asset import AssetActive, AssetModel
 from airflow.models.asset_state_store import AssetStateStoreModel as Assets
 from airflow.models.task_state_store import TaskStateStoreModel as Tasks
 from airflow.sdk.state import AssetScope, TaskScope
+from airflow.state import resolve_state_backend
 from airflow.utils.session import create_session
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from lamella.errors import StoreError
+from lamella.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +30,7 @@ __all__ = [
     "Row",
     "count_rows",
     "enveloped",
+    "keeper_of_rows",
     "read_rows",
     "read_value",
     "replace_value",
@@ -73,6 +76,22 @@ class Row(NamedTuple):
     value: str
     updated_at: Any
     is_active: bool = True
+
+
+def keeper_of_rows() -> type[Any]:
+    """Return the class with which the API server keeps rows.
+
+    Raises:
+        ConfigError: Airflow cannot use what is configured.
+    """
+    try:
+        keeper: type[Any] = resolve_state_backend()
+    except (AirflowConfigException, ImportError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"[state_store] backend: Airflow itself refuses it with {type(error).__name__}; the worker's class belongs "
+            "to [workers] state_store_backend, and here airflow.state.metastore.MetastoreBackend is the default"
+        ) from error
+    return keeper
 
 
 def count_rows() -> int:
