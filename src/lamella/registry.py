@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
-__all__ = ["Registry", "installed_registry"]
+__all__ = ["Registry", "import_fault", "installed_registry"]
 
 RETIRED_NAMES: Final[frozenset[str]] = frozenset()
 """Names that a release used and no later one may reuse."""
@@ -91,6 +91,11 @@ def installed_registry() -> Registry:
     )
 
 
+def import_fault(error: Exception) -> str:
+    """Return what the error of an import says where that is about names; else nothing, since it may hold a secret."""
+    return str(error) if isinstance(error, (ImportError, AttributeError, SyntaxError)) else ""
+
+
 def _table(what: str, points: Iterable[EntryPoint]) -> Table:
     table: dict[str, EntryPoint | type[Any]] = {}
     for point in points:
@@ -120,7 +125,8 @@ def _resolve(what: str, table: Table, name: str, base: type[Any]) -> type[Any]:
     except Exception as error:
         if passes(error):
             raise
-        raise ConfigError(f"{what} {name!r} cannot be imported ({error}); install its distribution again") from error
+        fault = import_fault(error) or type(error).__name__
+        raise ConfigError(f"{what} {name!r} cannot be imported ({fault}); install its distribution again") from error
     if not (isinstance(cls, type) and issubclass(cls, base)):
         raise ConfigError(f"{what} {name!r}: what is registered is no {what}; report it to its distribution")
     return cls

@@ -31,8 +31,9 @@ def test_plugin_whose_module_fails_is_named(tmp_path, monkeypatch, text):
     (tmp_path / "failing_plugin.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     registry = Registry(layers={"failing": _point("failing", "failing_plugin:Layer")})
-    with pytest.raises(ConfigError, match="layer 'failing' cannot be imported"):
+    with pytest.raises(ConfigError, match="layer 'failing' cannot be imported") as caught:
         registry.layer("failing")
+    assert "no licence" not in str(caught.value)
 
 
 def test_plugin_whose_class_is_gone_is_named():

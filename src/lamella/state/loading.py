@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lamella.doors import Given, gather
 from lamella.errors import ConfigError
+from lamella.registry import import_fault
 
 if TYPE_CHECKING:
     from lamella.state.backend import BaseStateBackend
@@ -71,8 +72,8 @@ def load_backend(label: str, path: str) -> Any:  # noqa: ANN401 - any class with
     try:
         cls = getattr(importlib.import_module(module), name)
     except Exception as error:  # A module may raise anything while it is imported.
-        # What it says is shown where it is about names, since only that is known to hold no secret.
-        says = f": {error}" if isinstance(error, (ImportError, AttributeError, SyntaxError)) else ""
+        fault = import_fault(error)
+        says = f": {fault}" if fault else ""
         raise ConfigError(
             f"{label}: {path!r} cannot be loaded ({type(error).__name__}{says}); write package.module.Class"
         ) from error
