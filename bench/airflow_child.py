@@ -55,7 +55,7 @@ def _backends(folder: Path) -> list[tuple[str, Any]]:
             f"{folder}/objects"
         )
         backend = LamellaStateBackend()
-        assert backend.stack  # noqa: S101 - opened now, while its settings stand
+        _ = backend.stack  # Opened now, while its settings stand.
         backends.append((who, backend))
     return backends
 

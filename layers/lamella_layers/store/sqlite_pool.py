@@ -138,9 +138,12 @@ class Pool:
 
     @classmethod
     def _drop(cls, lent: tuple[object, sqlite3.Connection] | None) -> None:
+        """Close a connection, unless it was carried across a fork: such a one is held, since its end would close it."""
+        if lent is None:
+            return
         if cls._forked_inside:
             cls._carried.append(lent)
-        elif lent is not None:
+        else:
             lent[1].close()
 
 

@@ -127,10 +127,10 @@ def _refuse_endless(retention: dt.timedelta | None = None) -> None:
 
 def _refuse_endless_default(days: int) -> None:
     try:
-        ends = days >= 0 and dt.datetime.now(dt.timezone.utc) + dt.timedelta(days)
+        dt.datetime.now(dt.timezone.utc) + dt.timedelta(days)
     except OverflowError:
-        ends = False
-    if not ends:
+        days = -1
+    if days < 0:
         raise ConfigError(
             "[state_store] default_retention_days must be a number of days that end before the year 10000, or 0 for "
             "rows that stay"
