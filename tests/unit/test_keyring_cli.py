@@ -192,6 +192,16 @@ def test_plain_backup_does_not_verify_as_a_wrapped_one(run, tmp_path):
 
 @pytest.mark.usefixtures("made")
 @pytest.mark.parametrize("command", ["verify-backup", "restore"])
+def test_backup_that_others_can_access_is_refused(run, tmp_path, command):
+    backup = tmp_path / "backup"
+    run("key", "export", "--output", str(backup))
+    backup.chmod(0o640)
+    with pytest.raises(KeyringError, match="chmod 600"):
+        run("key", command, str(backup))
+
+
+@pytest.mark.usefixtures("made")
+@pytest.mark.parametrize("command", ["verify-backup", "restore"])
 def test_backup_that_is_not_there_is_not_taken_for_a_missing_keyring(run, tmp_path, command):
     with pytest.raises(click.UsageError, match="does not exist"):
         run("key", command, str(tmp_path / "backup"))

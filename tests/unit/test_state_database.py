@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -50,6 +51,19 @@ def test_rows_of_scopes_and_keys_that_differ_are_different_rows(database, path):
     assert len(_rows(path)) == len(places)
     database.delete(*places[0])
     assert [database.get(scope, key) is None for scope, key in places] == [True] + [False] * (len(places) - 1)
+
+
+@pytest.mark.parametrize(("hours", "held"), [(5, None), (7, "row")])
+def test_time_without_a_zone_is_one_of_the_local_zone(database, monkeypatch, hours, held):
+    monkeypatch.setenv("TZ", "XXX-6")  # Six hours ahead of UTC.
+    time.tzset()
+    try:
+        naive = dt.datetime.now(dt.timezone.utc).replace(tzinfo=None) + dt.timedelta(hours=hours)
+        database.set(_TASK, "key", "row", expires_at=naive)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert database.get(_TASK, "key") == held
 
 
 def test_second_set_replaces_the_row_and_its_time(database, path):

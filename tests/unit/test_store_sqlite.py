@@ -367,6 +367,21 @@ def test_statistics_that_an_administrator_gathers_change_nothing(store, path):
     assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
 
 
+@pytest.mark.parametrize("statement", ["ANALYZE", "VACUUM", "REINDEX", "VACUUM INTO ?"])
+def test_what_an_administrator_may_run_while_the_store_is_in_use_changes_nothing(store, path, tmp_path, statement):
+    store.put(_LOCATOR, (b"kept",))
+    copy = tmp_path / "copy.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement, (str(copy),) * statement.count("?"))
+        if not copy.exists():
+            with closing(sqlite3.connect(copy)) as target:
+                connection.backup(target)
+    for each in (store, SqliteStore(path), SqliteStore(copy)):
+        assert read(each) == b"kept"
+        each.put("o1/new", (b"new",))
+        assert len([*each.list("o1/")]) == 2
+
+
 def test_other_table_under_the_name_of_statistics_is_refused(store, path):
     store.put(_LOCATOR, (b"kept",))
     store.close()
