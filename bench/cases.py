@@ -10,7 +10,7 @@ from growth import by_bytes, by_layers, by_objects
 from hooks import hooks
 from startup import start_up
 from streams import streams
-from values import durable, end_to_end, transform, two_callers
+from values import against_peers, durable, end_to_end, transform, two_callers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +26,7 @@ GROUPS: dict[str, Callable[[Effort, Path], list[Row]]] = {
     "S": partial(end_to_end, "S", data.small),
     "M": partial(end_to_end, "M", data.medium),
     "L": partial(end_to_end, "L", data.large),
+    "peers": against_peers,
     "durable": durable,
     "callers": two_callers,
     "stream": streams,

@@ -33,4 +33,4 @@ QUICK = Effort(5, 1, 2, 32, 5, (100, 5_000), 200)
 """About a minute: to see that all of it runs."""
 
 FULL = Effort(31, 11, 7, 256, 21, (100, 10_000, 50_000), 1_000)
-"""About ten minutes on two free cores: what is published."""
+"""About a quarter of an hour on two free cores: what is published."""

@@ -19,15 +19,17 @@ FERNET = "Fernet + zlib"
 
 
 class Goal(NamedTuple):
-    """A ceiling.
+    """A bound.
 
     Attributes:
-        most: The largest value that meets it.
+        limit: The largest value that meets it.
         of: The reference of the ratio that it stands on; None for the measured value itself.
+        floor: Whether the limit is the smallest value instead.
     """
 
-    most: float
+    limit: float
     of: str | None = STRAIGHT
+    floor: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,15 +59,12 @@ class Row:
         """Whether all goals are met; None where there are none."""
         if not self.goals:
             return None
-        return all(self._measured(goal) <= goal.most for goal in self.goals)
+        return all(self._meets(goal) for goal in self.goals)
 
     @property
     def goal_text(self) -> str:
         """The goals in words."""
-        return ", ".join(
-            f"at most {goal.most:g} {self.unit}" if goal.of is None else f"at most {goal.most:g}x {goal.of}"
-            for goal in self.goals
-        )
+        return ", ".join(map(self._in_words, self.goals))
 
     def record(self) -> dict[str, object]:
         """Return the line as JSON fields."""
@@ -78,8 +77,13 @@ class Row:
             "met": self.met,
         }
 
-    def _measured(self, goal: Goal) -> float:
-        return (self.value if goal.of is None else self.ratios[goal.of]).median
+    def _in_words(self, goal: Goal) -> str:
+        bound = f"at {'least' if goal.floor else 'most'} {goal.limit:g}"
+        return f"{bound} {self.unit}" if goal.of is None else f"{bound}x {goal.of}"
+
+    def _meets(self, goal: Goal) -> bool:
+        measured = (self.value if goal.of is None else self.ratios[goal.of]).median
+        return measured >= goal.limit if goal.floor else measured <= goal.limit
 
 
 def row_of_times(  # noqa: PLR0913 - the columns of a line

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import data
 from contenders import Contender, KeepStore, addresses, lamella, names, recommended_stack
 from measure import Case, interleave
-from peers import FernetZlib
+from peers import PEERS, fernet_zlib
 from rows import FERNET, STRAIGHT, Goal, Row, row_of_times
 from straight_line import StraightLine
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
     from effort import Effort
 
-__all__ = ["durable", "end_to_end", "transform", "two_callers"]
+__all__ = ["against_peers", "durable", "end_to_end", "transform", "two_callers"]
 
 _BARE = "lamella, fsync=off"
 _REFERENCES = (STRAIGHT, FERNET)
 _COLD_KEYS = 3_000
+_HARD_TO_BEAT = {"AESGCM by hand + zstd", "Tink + zstd"}
+"""One sealing under one key: no key of the value's own, no ids, no ref."""
 
 _GOALS = {
     ("M", "put"): (Goal(0.6),),
@@ -59,7 +61,7 @@ def end_to_end(which: str, make: Callable[[], list[object]], effort: Effort, fol
     """Measure values of one size in files, against the straight line and Fernet with zlib."""
     values = make()
     keys = names(len(values))
-    straight, fernet = StraightLine(folder / "straight"), FernetZlib(folder / "fernet")
+    straight, fernet = StraightLine(folder / "straight"), fernet_zlib(folder / "fernet")
     contenders = (
         Contender(STRAIGHT, straight.put, straight.get, keys),
         Contender(FERNET, fernet.put, fernet.get, keys),
@@ -80,6 +82,34 @@ def end_to_end(which: str, make: Callable[[], list[object]], effort: Effort, fol
         )
         for case in cases
     ]
+
+
+def against_peers(effort: Effort, folder: Path) -> list[Row]:
+    """Measure what others use against the recommended stack in a directory, each value put and got back."""
+    rows = []
+    for which, values, rounds in (
+        ("S", data.small(), effort.rounds),
+        ("M", data.medium(), effort.rounds),
+        ("L", data.large(), effort.large_rounds),
+    ):
+        keys = names(len(values))
+        peers = {who: make(folder / f"{which}-{number}") for number, (who, make) in enumerate(PEERS.items())}
+        ours = lamella(_BARE, DirectoryStore(folder / f"{which}-lamella", fsync="off"), len(values))
+        contenders = [Contender(who, peer.put, peer.get, keys) for who, peer in peers.items()]
+        cases = [case for each in (ours, *contenders) for case in each.cases(values)]
+        samples = interleave(cases, rounds)
+        rows += [
+            row_of_times(
+                "What others use",
+                f"{which} {case.label[0]}",
+                case.label,
+                samples,
+                (_BARE,),
+                () if case.label[1] in {_BARE, *_HARD_TO_BEAT} else (Goal(1.0, _BARE, floor=True),),
+            )
+            for case in cases
+        ]
+    return rows
 
 
 def durable(effort: Effort, _: Path) -> list[Row]:
