@@ -2,6 +2,7 @@
 # make check  lint, format and types              make fix     what check can mend by itself
 # make bench  the benchmarks and their page       make vectors the known-answer vectors, again
 # make fuzz   every fuzz target for SECONDS_EACH  make soak    an hour of everything, into docs/soak-report.md
+# make test-python-3.13  every test without Airflow, under python3.13 (any minor version that is on the PATH)
 # make test-airflow      the tests beside Airflow AIRFLOW, without whole installations; a part of make test
 # make test-airflow-all  all tests beside each of AIRFLOW_VERSIONS, whole installations included
 PYTHON ?= python3
@@ -43,6 +44,11 @@ demo: $(VENV)/.run $(if $(filter s3,$(STORE)),$(VENV)/.test)
 
 test: $(VENV)/.test test-airflow
 	$(BIN)/python -m pytest -n $(JOBS)
+
+# Each Python has an environment of its own.
+test-python-%:
+	$(MAKE) PYTHON=python$* VENV=$(VENV)/python-$* $(VENV)/python-$*/.test
+	$(VENV)/python-$*/bin/python -m pytest -n $(JOBS)
 
 # pytest fails when it finds no test, so a target cannot pass by running none.
 test-airflow: $(VENV)/airflow-$(AIRFLOW)/.made
