@@ -14,7 +14,7 @@ from airflow_harness.deployment import RUN, Deployment
 from airflow_harness.earlier import EARLIER, Earlier
 from airflow_harness.server import serving
 
-from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreUnavailableError
+from lamella.errors import ConfigError, ObjectNotFoundError, StoreConflictError, StoreError, StoreUnavailableError
 
 CANARY = "CANARY-of-what-is-moved"
 VALUE = {"token": CANARY, "noise": secrets.token_hex(600)}
@@ -261,6 +261,26 @@ def test_row_that_nobody_could_have_written_is_left_by_its_columns_and_the_other
     [example] = report["examples"]
     assert {"left": "failed", "kind": "task", "task_id": "extract"}.items() <= example.items()
     assert len(json.dumps(example)) < 1000
+
+
+@pytest.mark.parametrize(("column", "held"), [("updated_at", "yesterday"), ("updated_at", 5), ("region_id", "here")])
+def test_row_that_cannot_be_read_is_a_named_error_that_tells_its_table_and_column(filled, column, held):
+    if column == "region_id" and not filled.server.host.HAS_REGIONS:
+        pytest.skip("this Airflow has no regions")
+    filled.execute(f"UPDATE task_state_store SET {column} = ? WHERE key = 'cursor of task'", held)  # noqa: S608 - no input
+    with pytest.raises(StoreError, match=rf"{column}.*task_state_store"):
+        _migrate()
+
+
+def test_database_that_takes_no_writes_is_a_named_error_that_asks_for_the_permission(filled):
+    rows = filled.rows()
+    for table in ("task", "asset"):
+        filled.execute(
+            f"CREATE TRIGGER {table} BEFORE UPDATE ON {table}_state_store BEGIN SELECT RAISE(ABORT, 'read-only'); END"
+        )
+    with pytest.raises(StoreError, match="whether its user may write"):
+        _migrate()
+    assert filled.rows() == rows
 
 
 def test_genuine_ref_in_a_row_that_nobody_could_have_written_removes_nothing(filled):

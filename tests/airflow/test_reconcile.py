@@ -196,6 +196,16 @@ def test_connection_with_which_airflow_does_not_load_is_a_named_error(ran, conne
     assert (run.returncode, says in run.stdout) == (REFUSED, True), run.stdout
 
 
+def test_region_that_is_none_is_a_named_error(ran, tmp_path):
+    if "region_id" not in ran.task_rows()[0]:
+        pytest.skip("this Airflow has no regions")
+    home = _clone(ran, tmp_path)
+    _execute(home, ("UPDATE task_state_store SET region_id = 'none' WHERE key = 'kept'",))
+    [run] = _reconcile(home, "--json")
+    assert (run.code, run.document["error"]) == (8, "StoreError")
+    assert "region_id" in run.document["message"]
+
+
 def test_each_fault_is_counted_once(dry):
     run = dry[0]["json"]
     assert run.code == FOUND

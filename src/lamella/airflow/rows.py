@@ -170,15 +170,20 @@ def _opened_session() -> Iterator[Any]:
     """Open a transaction of its own.
 
     Raises:
-        StoreError: The metadata database failed.
+        StoreError: The metadata database failed, or a row cannot be read.
     """
     try:
         with create_session(scoped=False) as session:
             yield session
     except SQLAlchemyError as error:
         raise StoreError(
-            f"the metadata database failed with {type(error).__name__}; look at [database] sql_alchemy_conn, and "
-            "whether `airflow db migrate` was run"
+            f"the metadata database failed with {type(error).__name__}; look at [database] sql_alchemy_conn, whether "
+            "`airflow db migrate` was run, and for a migration whether its user may write"
+        ) from error
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            "a row of the metadata database holds no time in updated_at or no UUID in region_id, as SQLite lets it; "
+            f"look for it in {Tasks.__tablename__} and {Assets.__tablename__}, and mend or remove it"
         ) from error
 
 
