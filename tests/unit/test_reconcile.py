@@ -303,6 +303,21 @@ def test_row_is_dangling_only_if_it_is_so_at_the_second_look(build, change):
     assert _counts(_compare(stack, LateRows({ADDRESSES[0]: ref}, then=acts[change]))) == {}
 
 
+def test_store_that_holds_nothing_of_what_rows_refer_to_is_noted_as_perhaps_the_wrong_place(build):
+    old = MemoryStore()
+    rows = KnownRows({ADDRESSES[0]: build(ORDER, old, alias="old").put(ADDRESSES[0], 1)})
+    store = MemoryStore()
+    rows.update({address: build(ORDER, store).put(address, 1) for address in ADDRESSES[1:]})
+    unmounted = _compare(build(ORDER, MemoryStore(), others={"old": old}), rows)
+    assert _counts(unmounted) == {"dangling_refs": 2}
+    [note] = unmounted.notes
+    assert "'main'" in note
+    assert "mounted" in note
+    store.delete(_head(build(ORDER, store), ADDRESSES[1]))
+    gone = _compare(build(ORDER, store, others={"old": old}), rows)
+    assert (_counts(gone), gone.notes) == ({"dangling_refs": 1}, [])
+
+
 def test_many_orphans_of_one_folder_are_removed_after_one_more_listing_of_it(build, monkeypatch):
     store, other = MemoryStore(), Address(TaskScope("dag", "run", "other"), "key")
     stack = build(ORDER, store)

@@ -96,6 +96,12 @@ def reconcile(comparison: Comparison) -> Report:
         _judge_orphans(each, report, scratch, oldest_young)
         for token in each.watch("rows without an object", scratch.dangling()):
             _judge_dangling(each, report, token)
+        if report.counts[DANGLING]:
+            report.notes.extend(
+                f"rows refer to the store {alias!r}, and it holds not one object: look first whether its place is the "
+                "right one, and mounted"
+                for alias in scratch.hollow()
+            )
     if each.delete:
         report.notes.extend(
             f"the store {alias!r} deletes under no condition, so its orphaned objects stay"

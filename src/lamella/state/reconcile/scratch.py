@@ -55,6 +55,7 @@ WHERE alias IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM objects WHERE objects.locator = refs.locator AND objects.alias = refs.alias
 )
 """
+_HOLLOW: Final = "SELECT alias FROM refs WHERE alias IS NOT NULL EXCEPT SELECT alias FROM objects"
 _ANY_REF: Final = "SELECT EXISTS (SELECT 1 FROM refs WHERE alias IS NOT NULL)"
 
 
@@ -109,6 +110,10 @@ class Scratch:
     def dangling(self) -> Iterator[str]:
         """Yield the tokens of the rows whose object was not listed."""
         return (token for (token,) in self._select(_DANGLING))
+
+    def hollow(self) -> Iterator[str]:
+        """Yield the stores that rows refer to and that listed no object at all."""
+        return (alias for (alias,) in self._select(_HOLLOW))
 
     def has_refs(self) -> bool:
         """Tell whether any row names an object at all."""
