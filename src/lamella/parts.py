@@ -42,7 +42,8 @@ def refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits: 
     _refuse_large_parts(layers, store)
     if not policy.allow_plaintext and not any(layer.strength for layer in layers):
         raise ConfigError(
-            "the stack has no layer that encrypts; add cobblestone256, or set policy.allow_plaintext = true"
+            "the stack has no layer that encrypts; add cobblestone256, or set policy.allow_plaintext = true, "
+            "or in airflow.cfg: [lamella] allow_plaintext = True"
         )
     if policy.require_fips:
         require_fips()

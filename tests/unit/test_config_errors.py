@@ -131,7 +131,11 @@ def test_unknown_key_in_a_file_is_named_with_the_file(tmp_path):
         ("padme | cobblestone256 | memry://", UnknownPluginError, "stores.main: unknown store scheme 'memry'; did you"),
         ("padme | cobblestone256 | directory://x?fsnyc=off", ConfigError, "unknown option 'fsnyc'"),
         ("padme | cobblestone256 | directory://x?fsync=maybe", ConfigError, "option fsync is one of off, file, full"),
-        ("zstd | padme | memory://", ConfigError, "add cobblestone256, or set policy.allow_plaintext = true"),
+        (
+            "zstd | padme | memory://",
+            ConfigError,
+            "allow_plaintext = true, or in airflow.cfg: [lamella] allow_plaintext",
+        ),
         ("zstd | cobblestone256 | memory://", StackWarning, "better order is: zstd | padme | cobblestone256"),
         ("chunk | chunk | cobblestone256 | memory://", StackOrderError, "a stack splits once at most"),
         ("cobblestone256 | chunk | inline://", StackOrderError, "remove chunk"),
