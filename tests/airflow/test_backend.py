@@ -16,6 +16,7 @@ from uuid import UUID
 import pytest
 
 from lamella.errors import (
+    AddressError,
     ConfigError,
     KeyVersionNotFoundError,
     MalformedRefError,
@@ -193,6 +194,15 @@ def test_clearing_all_map_indices_stays_inside_the_region(backend, scopes):
 def test_where_no_task_runs_every_genuine_ref_is_read(backend, scopes):
     for scope in scopes:
         assert _read(backend, scope, _write(backend, scope, "key", {"x": CANARY})) == {"x": CANARY}
+
+
+@pytest.mark.parametrize("kind", ["task", "asset"])
+def test_hook_refuses_the_scope_of_the_other_kind_before_anything_is_kept(backend, task, host, home, kind):
+    scope = host.AssetScope(name="asset") if kind == "task" else task
+    write = getattr(backend, f"serialize_{kind}_state_store_to_ref")
+    with pytest.raises(AddressError, match=f"for {kind} state"):
+        write(value=CANARY, key="key", scope=scope)
+    assert home.objects() == []
 
 
 def test_hook_of_the_other_kind_refuses_a_ref(backend, task, host, records):

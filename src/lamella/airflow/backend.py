@@ -14,6 +14,7 @@ from lamella.airflow.errand import carried_ref, carry
 from lamella.airflow.reading import Reader
 from lamella.airflow.settings import open_worker_stack, read_settings
 from lamella.airflow.threads import talk, work
+from lamella.errors import AddressError
 from lamella.state.layered import LayeredStateBackend
 from lamella.state.scopes import owner_of
 from lamella.state.thread import in_thread
@@ -38,12 +39,12 @@ class LamellaStateBackend(LayeredStateBackend, BaseStoreBackend):  # type: ignor
         self._known_reader: dict[str, Reader] = {}
 
     def serialize_task_state_store_to_ref(self, *, value: Any, key: str, scope: Any) -> str:  # noqa: ANN401 - the host's
-        """Store a task's value and return its ref; raises as `Stack.put` does."""
-        return carried_ref() or keep_value(self.stack, owner_of(scope), key, value)
+        """Store a task's value and return its ref; raises as `Stack.put` does, and for a scope of another kind."""
+        return carried_ref() or self._keep("task", value, key, scope)
 
     def serialize_asset_state_store_to_ref(self, *, value: Any, key: str, scope: Any) -> str:  # noqa: ANN401 - the host's
-        """Store an asset's value and return its ref; raises as `Stack.put` does."""
-        return carried_ref() or keep_value(self.stack, owner_of(scope), key, value)
+        """Store an asset's value and return its ref; raises as `Stack.put` does, and for a scope of another kind."""
+        return carried_ref() or self._keep("asset", value, key, scope)
 
     def deserialize_task_state_store_from_ref(self, stored: str) -> Any:  # noqa: ANN401 - any JSON document
         """Return a task's value by its ref.
@@ -131,6 +132,14 @@ class LamellaStateBackend(LayeredStateBackend, BaseStoreBackend):  # type: ignor
 
     def _fallback(self) -> Fallback | None:
         return self.reader.fallback
+
+    def _keep(self, kind: str, value: Any, key: str, scope: Any) -> str:  # noqa: ANN401 - any JSON document; the host's
+        owner = owner_of(scope)
+        if owner.scope.kind != kind:
+            raise AddressError(
+                f"the hook is for {kind} state and the scope of kind {owner.scope.kind}; call the other hook"
+            )
+        return keep_value(self.stack, owner, key, value)
 
     def _read(self, kind: str, stored: Any) -> Any:  # noqa: ANN401 - any JSON document
         if carry(stored):
