@@ -341,6 +341,22 @@ def test_row_that_a_worker_of_before_wrote_meanwhile_stays_and_is_moved_by_the_n
     assert filled.read(backend(), "task", "cursor of task") == "newer"
 
 
+def test_key_that_a_task_deletes_before_its_turn_is_not_told_as_an_object_that_is_gone(filled):
+    today = import_module("lamella.airflow").LamellaStateBackend()
+
+    def watch(_, rows):
+        for row in rows:
+            if row.key == "cursor of task":
+                filled.execute("DELETE FROM task_state_store WHERE key = ?", row.key)
+                today.delete(filled.scopes()["task"][0], row.key)
+            yield row
+
+    report = _report(watch=watch)
+    assert (report["moved"], report["changed"], report["missing"]) == (len(filled.scopes()) - 1, 1, 0)
+    assert "deleted meanwhile" in report["examples"][0]["error"]
+    assert _migrate() == {"lamella": len(filled.scopes()) - 1}
+
+
 def test_row_that_is_deleted_meanwhile_leaves_no_object(deployment, monkeypatch):
     deployment.write("task", "cursor", VALUE)
     replace = import_module("lamella.airflow.rows").replace_value

@@ -168,7 +168,8 @@ class _Move:
         except RefError as error:
             raise _LeftError("refused", error) from None
         except ObjectNotFoundError as error:
-            raise _LeftError("missing", error) from None
+            is_same = read_value(row) == row.value  # Else a task deleted or replaced it, object and all.
+            raise _LeftError("missing" if is_same else "changed", error if is_same else None) from None
         except StoreError as error:
             if error.transient:
                 raise  # It would be so of every row.

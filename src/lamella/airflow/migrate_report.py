@@ -21,7 +21,7 @@ _UNTOUCHED: Final = {
     "inactive": "are of assets that no DAG names any more, which no task can read",
 }
 LEFT: Final = {
-    "changed": "were written meanwhile; run it again",
+    "changed": "were written or deleted meanwhile; run it again",
     "occupied": "have another value in today's store, newer or without a row; see lamella airflow reconcile",
     "refused": "lead to a place that is not theirs, or not the earlier backend's",
     "missing": "lead to an object that is gone",
