@@ -38,8 +38,9 @@ _REFUSALS: Final = (
     *(ObjectNotFoundError, StoreConflictError),
 )
 _GONE: Final = (
-    "the row refers to an object that is gone. Airflow leaves such a row when a worker dies between the two steps of "
-    "clear_on_success: set the value again, delete the key, or read None with [lamella] missing_object = none"
+    "the row refers to an object that is gone. Airflow leaves such a row when a worker dies, or its task is marked "
+    "failed, between the two steps of clear_on_success: set the value again, delete the key, or read None with "
+    "[lamella] missing_object = none"
 )
 _PLAIN: Final = (
     "the row holds what no backend sealed; if rows from before are meant to be read for a while, set "
