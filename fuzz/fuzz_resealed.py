@@ -67,7 +67,7 @@ def one_input(data: bytes) -> None:
     parts: list[bytes] = []
     if shape == HEAD:
         pieces = [bytes(piece) for piece in cut(entered, -(-len(entered) // count) or 1)]
-        body, parts = _split(passage, pieces, record, seals_parts=bool(plan.seals_after))
+        body, parts = _split(passage, pieces, record)
     else:
         passage.label(PART_WHOLE)
         body = bytes(encode_whole(passage.after, entered))
@@ -83,11 +83,11 @@ def _enter(passage: Passage, payload: bytes, depth: int) -> bytes:
     return bytes(encode_whole(passage.before[min(depth - 1, *seals, len(passage.before)) :], payload))
 
 
-def _split(passage: Passage, pieces: list[bytes], record: bytes, *, seals_parts: bool) -> tuple[bytes, list[bytes]]:
+def _split(passage: Passage, pieces: list[bytes], record: bytes) -> tuple[bytes, list[bytes]]:
     """Return the encoded head record and the encoded parts."""
     parts = []
     for number, piece in enumerate(pieces):
-        passage.label(part_label(_GENERATION, number, last=seals_parts and number == len(pieces) - 1))
+        passage.label(part_label(_GENERATION, number, last=number == len(pieces) - 1))
         parts.append(bytes(encode_whole(passage.after, piece)))
     passage.label(PART_HEAD)
     record = record or pack_head(HeadRecord(_GENERATION, len(pieces), sum(map(len, pieces))))

@@ -63,7 +63,7 @@ def measure(engine: Engine, ref: Ref) -> Measured:
         head = None
         if header.shape == HEAD and plan.split is not None:
             head = open_head(engine, passage, payload)
-            payload = _parts(engine, ref, passage, head, sizes, seals_parts=bool(plan.seals_after))
+            payload = _parts(engine, ref, passage, head, sizes)
         else:
             passage.label(PART_WHOLE)
             payload = _walk(passage.after, payload, sizes)
@@ -86,13 +86,10 @@ def _fetch(engine: Engine, ref: Ref) -> Payload:
     return iter((ref.body,)) if ref.body is not None else engine.named_store(ref.alias).get(ref.place.head)[1]
 
 
-def _parts(  # noqa: PLR0913 - the facts about one split value
-    engine: Engine, ref: Ref, passage: Passage, head: HeadRecord, sizes: Counter[int], *, seals_parts: bool
-) -> Payload:
+def _parts(engine: Engine, ref: Ref, passage: Passage, head: HeadRecord, sizes: Counter[int]) -> Payload:
     store = engine.named_store(ref.alias)
     for number in range(head.part_count):
-        last = seals_parts and number == head.part_count - 1
-        passage.label(part_label(head.generation, number, last=last))
+        passage.label(part_label(head.generation, number, last=number == head.part_count - 1))
         part = store.get(ref.place.part(head.generation, number))[1]
         yield from _walk(passage.after, _counted(part, sizes, _STORED), sizes)
 

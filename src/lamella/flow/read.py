@@ -179,10 +179,10 @@ def _payload(  # noqa: PLR0913 - the facts about one object
     if plan.split is None or version is None:
         raise IntegrityError
     head = open_head(engine, passage, payload)
-    return decode(passage.before, _parts(source, passage, head, version, seals_parts=bool(plan.seals_after)))
+    return decode(passage.before, _parts(source, passage, head, version))
 
 
-def _parts(source: Source, passage: Passage, head: HeadRecord, version: Version, *, seals_parts: bool) -> Payload:
+def _parts(source: Source, passage: Passage, head: HeadRecord, version: Version) -> Payload:
     """Yield the payload of all parts in order."""
     size_bytes = 0
     for number in range(head.part_count):
@@ -192,8 +192,7 @@ def _parts(source: Source, passage: Passage, head: HeadRecord, version: Version,
                 _, stream = source.store.get(locator)
         except ObjectNotFoundError:
             raise _PartMissingError(version) from None
-        last = seals_parts and number == head.part_count - 1
-        passage.label(part_label(head.generation, number, last=last))
+        passage.label(part_label(head.generation, number, last=number == head.part_count - 1))
         for segment in decode(passage.after, stream):
             size_bytes += len(segment)
             yield segment
