@@ -26,7 +26,7 @@ from lamella.policy import hold_floor
 from lamella.wire.binding import PART_WHOLE, part_label
 from lamella.wire.envelope import MAX_HEADER_BYTES, WHOLE, unpack_header
 from lamella.wire.lead import read_lead, unpack_lead
-from lamella.wire.record import lead_of
+from lamella.wire.record import take_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,7 +91,7 @@ def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, 
     Args:
         engine: The built stack.
         source: Where to read.
-        sink: Makes the result of the address record and the value's bytes; called again when a read starts over.
+        sink: Makes the result of the lead and the value's bytes; called again when a read starts over.
         whole: The value will be held in memory, so that a small object may take one call a layer.
     """
     missing: Version | None = None
@@ -100,8 +100,8 @@ def read(engine: Engine, source: Source, sink: Callable[[Lead, Payload], T], *, 
             time.sleep(pause_seconds)
         version, stream = _fetch(source)
         try:
-            record, value = _open(engine, source, version, stream, whole=whole)
-            return sink(record, value)
+            lead, value = _open(engine, source, version, stream, whole=whole)
+            return sink(lead, value)
         except _PartMissingError as error:
             missing = error.version
         except BaseException as error:
@@ -131,21 +131,21 @@ def _fetch(source: Source) -> tuple[Version | None, Payload]:
 def _open(
     engine: Engine, source: Source, version: Version | None, stream: Payload, *, whole: bool
 ) -> tuple[Lead, Payload]:
-    lead, rest = lead_of(stream, MAX_HEADER_BYTES)
+    first, rest = take_first(stream, MAX_HEADER_BYTES)
     probable = source.plan or engine.plan
-    header, end = unpack_header(lead, probable.manifest, len(probable.seal_positions))
+    header, end = unpack_header(first, probable.manifest, len(probable.seal_positions))
     plan = _admit(engine, source.plan, header.manifest)
     passage = engine.passage(plan, source.place, header.facts)
     more = next(rest, None)
-    if header.shape == WHOLE and whole and more is None and len(lead) <= SEGMENT_BYTES:
-        record, value = _open_whole(passage, lead[end:])
+    if header.shape == WHOLE and whole and more is None and len(first) <= SEGMENT_BYTES:
+        lead, value = _open_whole(passage, first[end:])
     else:
         following = rest if more is None else chain((more,), rest)
-        payload = chain((memoryview(lead)[end:],), following)
-        record, value = read_lead(_payload(engine, source, plan, passage, header.shape, version, payload))
-    if not plan.strengths and engine.place(record.address()) != source.place:
+        payload = chain((memoryview(first)[end:],), following)
+        lead, value = read_lead(_payload(engine, source, plan, passage, header.shape, version, payload))
+    if not plan.strengths and engine.place(lead.address()) != source.place:
         raise IntegrityError
-    return record, value
+    return lead, value
 
 
 def _admit(engine: Engine, promised: Plan | None, manifest: str) -> Plan:
@@ -165,8 +165,8 @@ def _open_whole(passage: Passage, payload: bytes) -> tuple[Lead, Payload]:
         passage.label(PART_WHOLE)
         encoded = decode_whole(passage.after, payload)
     plain = bytes(decode_whole(passage.before, encoded))
-    record, at = unpack_lead(plain)
-    return record, iter((memoryview(plain)[at:],))
+    lead, at = unpack_lead(plain)
+    return lead, iter((memoryview(plain)[at:],))
 
 
 def _payload(  # noqa: PLR0913 - the facts about one object

@@ -122,11 +122,11 @@ def _put_split(engine: Engine, place: Place, passage: Passage, parts: Iterator[P
 
 def _envelope(shape: int, manifest: str, passage: Passage, payload: Payload) -> Payload:
     """Yield the header, which waits for the seals' facts, and the payload."""
-    lead: list[Segment] = []
+    held: list[Segment] = []
     while not passage.sealed and (segment := next(payload, None)) is not None:
-        lead.append(segment)
+        held.append(segment)
     yield pack_header(shape, manifest, passage.known_facts())
-    yield from lead
+    yield from held
     yield from payload
 
 

@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from lamella.errors import IntegrityError, LamellaError, ManifestRefusedError
 from lamella.protocols.layer import FactBlock
 from lamella.wire.manifest import MAX_MANIFEST_CHARS
-from lamella.wire.record import RecordType, lead_of, pack_record
+from lamella.wire.record import RecordType, pack_record, take_first
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import Payload
@@ -60,7 +60,7 @@ HEAD: Final = 1
 MAX_HEADER_BYTES: Final = 4103
 """The longest header with what stands before it, in bytes."""
 
-_LEAD: Final = MAGIC + bytes([FORMAT])
+_START: Final = MAGIC + bytes([FORMAT])
 _FIXED_BYTES: Final = 7
 _RECORD: Final = RecordType(tuple[int, str, bytes])
 _SHAPES: Final = (WHOLE, HEAD)
@@ -91,14 +91,14 @@ def _before_facts(shape: int, manifest: str, count: int) -> bytes:
     """Return what stands before the fact blocks: the same for every object of one manifest."""
     blocks = bytes(count * _FACT_BLOCK.size)
     record = pack_record((shape, manifest, blocks))
-    return b"".join((_LEAD, len(record).to_bytes(2, "big"), record[: len(record) - len(blocks)]))
+    return b"".join((_START, len(record).to_bytes(2, "big"), record[: len(record) - len(blocks)]))
 
 
-def unpack_header(lead: bytes, manifest: str | None = None, seals: int = 0) -> tuple[Header, int]:
-    """Return the header that `lead` begins with, and the offset of the payload behind it.
+def unpack_header(start: bytes, manifest: str | None = None, seals: int = 0) -> tuple[Header, int]:
+    """Return the header that `start` begins with, and the offset of the payload behind it.
 
     Args:
-        lead: The first bytes of an object, a whole header at least.
+        start: The first bytes of an object, a whole header at least.
         manifest: What the object was probably written with: such a header is compared, and parsed only if it differs.
         seals: How many seals that manifest has.
 
@@ -109,12 +109,12 @@ def unpack_header(lead: bytes, manifest: str | None = None, seals: int = 0) -> t
     if manifest is not None:
         probable = _before_facts(WHOLE, manifest, seals)
         end = len(probable) + seals * _FACT_BLOCK.size
-        if lead.startswith(probable) and end <= len(lead):
-            return Header(WHOLE, manifest, _unpack_facts(lead[len(probable) : end])), end
-    end = _FIXED_BYTES + int.from_bytes(lead[5:_FIXED_BYTES], "big")
-    if not lead.startswith(_LEAD) or end > min(len(lead), MAX_HEADER_BYTES):
-        raise _refusal(lead)
-    shape, manifest, blocks = _RECORD.unpack(lead[_FIXED_BYTES:end])
+        if start.startswith(probable) and end <= len(start):
+            return Header(WHOLE, manifest, _unpack_facts(start[len(probable) : end])), end
+    end = _FIXED_BYTES + int.from_bytes(start[5:_FIXED_BYTES], "big")
+    if not start.startswith(_START) or end > min(len(start), MAX_HEADER_BYTES):
+        raise _refusal(start)
+    shape, manifest, blocks = _RECORD.unpack(start[_FIXED_BYTES:end])
     if shape not in _SHAPES or len(manifest) > MAX_MANIFEST_CHARS or len(blocks) % _FACT_BLOCK.size:
         raise IntegrityError
     return Header(shape, manifest, _unpack_facts(blocks)), end
@@ -129,15 +129,15 @@ def _unpack_facts(blocks: bytes) -> tuple[FactBlock, ...]:
 
 def read_header(source: Payload) -> tuple[Header, Payload]:
     """Read a header off a stored object, and return it with the payload that follows; raises as `unpack_header`."""
-    lead, rest = lead_of(source, MAX_HEADER_BYTES)
-    header, end = unpack_header(lead)
-    return header, chain((memoryview(lead)[end:],), rest)
+    start, rest = take_first(source, MAX_HEADER_BYTES)
+    header, end = unpack_header(start)
+    return header, chain((memoryview(start)[end:],), rest)
 
 
-def _refusal(lead: bytes) -> LamellaError:
+def _refusal(start: bytes) -> LamellaError:
     """Tell a newer format, which a rolling upgrade may meet, from bytes that no release wrote."""
-    if lead.startswith(MAGIC) and lead[4:5] > bytes([FORMAT]):
+    if start.startswith(MAGIC) and start[4:5] > bytes([FORMAT]):
         return ManifestRefusedError(
-            f"the object is of format version {lead[4]}, this release reads {FORMAT}; upgrade it"
+            f"the object is of format version {start[4]}, this release reads {FORMAT}; upgrade it"
         )
     return IntegrityError()

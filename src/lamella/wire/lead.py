@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from lamella.errors import AddressError, IntegrityError, LimitExceededError
 from lamella.scope import Address, AssetScope, TaskScope, XComScope
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW
-from lamella.wire.record import RecordType, lead_of, pack_record
+from lamella.wire.record import RecordType, pack_record, take_first
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import Payload
@@ -88,9 +88,9 @@ def unpack_lead(payload: bytes) -> tuple[Lead, int]:
 
 def read_lead(source: Payload) -> tuple[Lead, Payload]:
     """Read the lead off a payload, and return it with the value that follows; raises as `unpack_lead`."""
-    first, rest = lead_of(source, _FIXED_BYTES)
+    first, rest = take_first(source, _FIXED_BYTES)
     size_bytes = _FIXED_BYTES + int.from_bytes(first[1:_FIXED_BYTES], "big")
-    first, rest = lead_of(chain((first,), rest), size_bytes)
+    first, rest = take_first(chain((first,), rest), size_bytes)
     lead, end = unpack_lead(first)
     return lead, chain((memoryview(first)[end:],), rest)
 

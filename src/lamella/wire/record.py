@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lamella.protocols.layer import Payload
 
-__all__ = ["RecordType", "lead_of", "pack_record"]
+__all__ = ["RecordType", "pack_record", "take_first"]
 
 T = TypeVar("T")
 
@@ -51,9 +51,9 @@ class RecordType(Generic[T]):
         return fields
 
 
-def lead_of(source: Payload, size_bytes: int) -> tuple[bytes, Payload]:
+def take_first(source: Payload, size_bytes: int) -> tuple[bytes, Payload]:
     """Take the first bytes off a payload: at least `size_bytes` of them, or all; and return the rest beside them."""
-    lead = bytes(next(source, b""))
-    while len(lead) < size_bytes and (more := next(source, None)) is not None:
-        lead = b"".join((lead, more))
-    return lead, source
+    first = bytes(next(source, b""))
+    while len(first) < size_bytes and (more := next(source, None)) is not None:
+        first = b"".join((first, more))
+    return first, source
