@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from harness import REFUSED, refused, same, start, vector
 
+from lamella.armour import armour
 from lamella.keys.derive import ID_KEYRING, keyed_mac
-from lamella.keys.document import armour, pack, unpack
+from lamella.keys.document import pack, unpack
 
 __all__ = ["one_input"]
 

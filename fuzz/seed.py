@@ -16,7 +16,7 @@ from fuzz_resealed import ORDERS
 from harness import VECTORS
 from hostile import ADDRESS, SEALED
 
-from lamella.keys.document import unarmour
+from lamella.armour import unarmour
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -14,7 +14,7 @@ SRC, LAYERS = ROOT / "src", ROOT / "layers"
 
 # A module imports from its own level and from those below. The first name below `lamella` decides the level.
 LEVELS = (
-    {"errors", "scope", "limits", "lazy", "interruption"},
+    {"armour", "errors", "scope", "limits", "lazy", "interruption"},
     {"protocols"},
     {"wire", "registry", "keys", "policy", "order"},
     {"flow"},

@@ -137,7 +137,7 @@ def test_no_character_of_a_ref_can_be_changed_dropped_or_added(spied):
 def test_nothing_behind_a_wrong_tag_is_looked_at(spied, monkeypatch):
     """Pitfall 2."""
     looked = []
-    for name in ("parse_manifest", "_decode", "_read"):
+    for name in ("parse_manifest", "_parse_body", "_read"):
         monkeypatch.setattr(wire_ref, name, looked.append)
     before = spied.stack.engine.plan_of.cache_info()
     for tag in ("A" * 43, spied.ref[-43:].swapcase()):

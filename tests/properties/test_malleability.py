@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lamella.armour import armour, unarmour
 from lamella.errors import IntegrityError, KeyringError, LamellaError, LimitExceededError, RefError
 from lamella.keys import edit
 from lamella.keys.derive import ID_KEYRING, keyed_mac
-from lamella.keys.document import armour, pack, unarmour, unpack
+from lamella.keys.document import pack, unpack
 from lamella.limits import DEFAULT_LIMITS
 from lamella.protocols.layer import Entry, FactBlock
 from lamella.scope import Address, AssetScope, TaskScope, XComScope

@@ -26,18 +26,18 @@ Source: docs/format.md, "Keyring".
 
 from __future__ import annotations
 
-import base64
 import re
 from typing import Annotated
 
 import msgspec
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
+from lamella.armour import armour, unarmour
 from lamella.errors import KeyringError
 from lamella.keys.derive import ID_KEYRING, keyed_mac
 from lamella.keys.record import MAX_KEYS, KeyringRecord, KeyVersion
 
-__all__ = ["MAX_DOCUMENT_BYTES", "armour", "pack", "unarmour", "unpack"]
+__all__ = ["MAX_DOCUMENT_BYTES", "pack", "unpack"]
 
 MAX_DOCUMENT_BYTES = 64 * 1024
 """The largest keyring document, in bytes."""
@@ -82,20 +82,6 @@ def unpack(document: str) -> KeyringRecord:
     if not bytes_eq(expected.encode(), line.encode()):
         raise KeyringError(_DAMAGED.format("its tag does not verify"))
     return record
-
-
-def armour(raw: bytes) -> str:
-    """Return base64url without padding."""
-    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def unarmour(text: str) -> bytes:
-    """Return the bytes behind base64url without padding; whoever needs one spelling compares it with `armour`.
-
-    Raises:
-        ValueError: No bytes have a spelling of that length.
-    """
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _record(body: str) -> KeyringRecord:

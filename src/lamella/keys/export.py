@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.keywrap import (
     aes_key_wrap_with_padding,
 )
 
+from lamella.armour import armour, unarmour
 from lamella.errors import KeyringError, KeyVersionNotFoundError
 from lamella.keys.derive import DATA_EXPORT, derive
-from lamella.keys.document import MAX_DOCUMENT_BYTES, armour, pack, unarmour, unpack
+from lamella.keys.document import MAX_DOCUMENT_BYTES, pack, unpack
 from lamella.keys.record import Status
 
 if TYPE_CHECKING:

@@ -9,12 +9,12 @@ Source: docs/state.md, "Wrapping".
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import replace
 from inspect import signature
 from threading import local
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
+from lamella.armour import armour, unarmour
 from lamella.config import build_stack, load_config
 from lamella.errors import ConfigError, LimitExceededError, StoreError
 from lamella.flow.edge import storing
@@ -190,19 +190,19 @@ def open_state_stack(
 
 def armoured(body: bytes) -> str:
     """Return an object as one JSON string document."""
-    return f'"{urlsafe_b64encode(body).rstrip(b"=").decode("ascii")}"'
+    return f'"{armour(body)}"'
 
 
 def unarmoured(text: object) -> bytes | None:
     """Return the object that a text is, None where it is none."""
-    if not isinstance(text, str) or not text.isascii():
+    if not isinstance(text, str):
         return None
-    bare = text.strip('"\\').encode("ascii")
+    bare = text.strip('"\\')
     try:
-        body = urlsafe_b64decode(bare + b"=" * (-len(bare) % 4))
+        body = unarmour(bare)
     except ValueError:
         return None
-    return body if body.startswith(MAGIC) and urlsafe_b64encode(body).rstrip(b"=") == bare else None
+    return body if body.startswith(MAGIC) and armour(body) == bare else None
 
 
 def _taken(method: Callable[..., object], options: Mapping[str, object]) -> dict[str, object]:

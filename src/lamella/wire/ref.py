@@ -19,12 +19,11 @@ Source: docs/format.md, "Ref"; RFC 4648 section 5.
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography.hazmat.primitives.constant_time import bytes_eq
 
+from lamella.armour import armour, unarmour
 from lamella.errors import MalformedRefError, RefTagError, UnsupportedRefVersionError
 from lamella.wire.locator import KINDS, PLACE_PATTERN, Place
 from lamella.wire.manifest import parse_manifest
@@ -41,7 +40,6 @@ ALIAS: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}", re.ASCII)
 
 _VERSION: Final = "1"
 _TAG_CHARS: Final = 43
-_URL_SAFE: Final = bytes.maketrans(b"+/", b"-_")
 _SIGNED: Final = re.compile(r"lamella:1:([0-9a-f]{8}):.+:", re.ASCII | re.DOTALL)
 _FIELDS: Final = re.compile(
     rf"lamella:1:[0-9a-f]{{8}}:(?P<alias>{ALIAS.pattern}):(?P<manifest>[^:]+):(?P<kind>[a-z]+)"
@@ -69,12 +67,12 @@ class Ref(NamedTuple):
 def format_ref(ref: Ref, ref_key_id: bytes, mac: Callable[[bytes, bytes], bytes]) -> str:
     """Return the text of a ref, tagged under the key of that id (4 bytes)."""
     place = ref.place
-    body = "" if ref.body is None else f":{_encode(ref.body)}"
+    body = "" if ref.body is None else f":{armour(ref.body)}"
     signed = (
         f"lamella:1:{ref_key_id.hex()}:{ref.alias}:{ref.manifest}:{place.kind}"
         f":{place.scope_id}/{place.map_index}/{place.key_id}{body}:"
     )
-    return signed + _encode(mac(signed.encode("ascii"), ref_key_id))
+    return signed + armour(mac(signed.encode("ascii"), ref_key_id))
 
 
 def parse_ref(text: str, limits: Limits, mac: Callable[[bytes, bytes], bytes]) -> Ref:
@@ -88,7 +86,7 @@ def parse_ref(text: str, limits: Limits, mac: Callable[[bytes, bytes], bytes]) -
         ManifestRefusedError: The manifest breaks its grammar.
     """
     signed, ref_key_id, tag = _split(text, limits)
-    if not bytes_eq(_encode(mac(signed.encode("ascii"), ref_key_id)).encode("ascii"), tag.encode("ascii")):
+    if not bytes_eq(armour(mac(signed.encode("ascii"), ref_key_id)).encode("ascii"), tag.encode("ascii")):
         raise RefTagError(
             "the ref's tag does not verify: it was altered, forged, or written under another keyring; "
             "compare the keyring's deployment and id with the writer's"
@@ -129,22 +127,18 @@ def _read(signed: str) -> Ref:
     if kind not in KINDS:
         raise _broken()
     parse_manifest(manifest)
-    return Ref(alias, manifest, Place(kind, scope_id, int(index), key_id), None if body is None else _decode(body))
+    return Ref(alias, manifest, Place(kind, scope_id, int(index), key_id), None if body is None else _parse_body(body))
 
 
 def _broken() -> MalformedRefError:
     return MalformedRefError("the ref is genuine but breaks the grammar of refs; upgrade Lamella")
 
 
-def _encode(raw: bytes) -> str:
-    return b2a_base64(raw, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
-
-
-def _decode(text: str) -> bytes:
+def _parse_body(text: str) -> bytes:
     try:
-        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        raw = unarmour(text)
     except ValueError:
         raw = b""
-    if _encode(raw) != text:
+    if armour(raw) != text:
         raise MalformedRefError("the ref's body is not canonical base64url")
     return raw
