@@ -117,7 +117,7 @@ def parse_chain(label: str, value: object) -> Chain:
     if not isinstance(value, str):
         raise ConfigError(f"{label}: must be one line of text")
     items = [item.strip() for item in _split(label, value, "|")]
-    layers = tuple(parse_layer(f"{label}: item {number}", item) for number, item in enumerate(items[:-1], 1))
+    layers = tuple(_parse_layer(f"{label}: item {number}", item) for number, item in enumerate(items[:-1], 1))
     end = items[-1]
     if end.startswith('"') and end.endswith('"') and is_url(end[1:-1]):
         end = end[1:-1]
@@ -141,10 +141,10 @@ def parse_layers(label: str, value: object) -> tuple[LayerSpec, ...]:
         raise ConfigError(
             f'{label}: must be a list like ["zstd(level=3)", "padme"]; where no list can stand, use chain'
         )
-    return tuple(parse_layer(f"{label}: item {number}", item) for number, item in enumerate(value, 1))
+    return tuple(_parse_layer(f"{label}: item {number}", item) for number, item in enumerate(value, 1))
 
 
-def parse_layer(label: str, value: object) -> LayerSpec:
+def _parse_layer(label: str, value: object) -> LayerSpec:
     """Parse one layer.
 
     Raises:

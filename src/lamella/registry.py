@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from importlib.metadata import EntryPoint
 
-__all__ = ["Registry", "import_fault", "installed_registry"]
+__all__ = ["RETIRED_NAMES", "Registry", "import_fault", "installed_registry"]
 
 RETIRED_NAMES: Final[frozenset[str]] = frozenset()
 """Names that a release used and no later one may reuse."""
 
-Table = Mapping[str, "EntryPoint | type[Any]"]
+_Table = Mapping[str, "EntryPoint | type[Any]"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Registry:
         key_providers: By the name that begins a keyring spec.
     """
 
-    layers: Table = field(default_factory=dict)
-    stores: Table = field(default_factory=dict)
-    key_providers: Table = field(default_factory=dict)
+    layers: _Table = field(default_factory=dict)
+    stores: _Table = field(default_factory=dict)
+    key_providers: _Table = field(default_factory=dict)
 
     def layer(self, name: str) -> type[Layer]:
         """Return the layer of that name.
@@ -96,7 +96,7 @@ def import_fault(error: Exception) -> str:
     return str(error) if isinstance(error, (ImportError, AttributeError, SyntaxError)) else ""
 
 
-def _table(what: str, points: Iterable[EntryPoint]) -> Table:
+def _table(what: str, points: Iterable[EntryPoint]) -> _Table:
     table: dict[str, EntryPoint | type[Any]] = {}
     for point in points:
         _claim(what, table, point.name, point)
@@ -113,7 +113,7 @@ def _claim(what: str, table: dict[str, EntryPoint | type[Any]], name: str, plugi
     table[name] = plugin
 
 
-def _resolve(what: str, table: Table, name: str, base: type[Any]) -> type[Any]:
+def _resolve(what: str, table: _Table, name: str, base: type[Any]) -> type[Any]:
     plugin = table.get(name)
     if plugin is None:
         known = ", ".join(sorted(table)) or "none"

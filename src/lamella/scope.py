@@ -10,11 +10,12 @@ from typing import ClassVar, Union
 
 from lamella.errors import AddressError
 
-__all__ = ["Address", "AssetScope", "Scope", "TaskScope", "XComScope"]
+__all__ = ["NO_MAP_INDEX", "Address", "AssetScope", "Scope", "TaskScope", "XComScope"]
 
 _MAX_TEXT_CHARS = 4096
 _MAX_MAP_INDEX = 2**31 - 1
 NO_MAP_INDEX = -1
+"""The map index of what is not mapped."""
 
 
 @dataclass(frozen=True)

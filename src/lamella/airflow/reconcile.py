@@ -43,7 +43,7 @@ from lamella.scope import Address, AssetScope
 from lamella.state.reconcile.compare import Comparison, reconcile
 from lamella.state.reconcile.report import BYPASSED, FALLBACK, FOREIGN, IN_ROW
 from lamella.state.reconcile.rows import Row, raw_names
-from lamella.state.scopes import TaskScope, owner_of
+from lamella.state.scopes import NO_REGION, TaskScope, owner_of
 from lamella.state.values import QUOTED_REF, get_text
 from lamella.wire.ref import PREFIX
 
@@ -56,7 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["AirflowRows", "run"]
 
 _ENVELOPED: Final = enveloped(PREFIX).partition(PREFIX)[0] + PREFIX
-_NO_REGION: Final = UUID(int=0)
 _MAX_CHARS: Final = 128 * 1024
 """How much of a row is read: more than any row that leads to an object has."""
 
@@ -191,12 +190,12 @@ def _assets() -> Any:  # noqa: ANN401 - what SQLAlchemy makes
 def _region(scope: TaskScope) -> tuple[Any, ...] | None:
     """Return the conditions that a scope's region makes, None where no row of this Airflow can have it."""
     try:
-        region_id = _NO_REGION if scope.region_id is None else UUID(scope.region_id)
+        region_id = UUID(NO_REGION if scope.region_id is None else scope.region_id)
     except ValueError:
         return None
     if HAS_REGIONS:
         return (Tasks.region_id == region_id,)
-    return () if region_id == _NO_REGION else None
+    return () if region_id == UUID(NO_REGION) else None
 
 
 def _enveloped(text: str) -> str | None:

@@ -5,8 +5,8 @@ Every sub-key is HKDF-Expand (SHA-256, prk = the secret, info = `lamella/1/` and
 | label         | bytes | use                                                          |
 |---------------|-------|--------------------------------------------------------------|
 | `data/id`     | 8     | the id of a data key                                         |
-| `data/wrap`   | 32    | AES key wrap of the keys of values                            |
-| `data/export` | 32    | AES key wrap of exported keyrings                             |
+| `data/wrap`   | 32    | AES key wrap of the keys of values                           |
+| `data/export` | 32    | AES key wrap of exported keyrings                            |
 | `data/hedge`  | 32    | HMAC-SHA256 of hedges                                        |
 | `ref/id`      | 4     | the id of a ref key                                          |
 | `ref/mac`     | 32    | HMAC-SHA256 of refs                                          |

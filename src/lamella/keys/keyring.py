@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Keyring"]
 
-WRAPPED_KEY_BYTES = 40
+_WRAPPED_KEY_BYTES = 40
 _HEDGE_BYTES = 16
 _HEDGED_SEGMENT_BYTES = 64 * 1024
 # Length-prefixed fields: RNG, pid, clock and counter; then the length of the segment and of what is taken of it.
@@ -181,7 +181,7 @@ class Keyring:
         if data_key is None:
             data_key = self._reload_for("data", key_id).data_keys[key_id]
         try:
-            if len(wrapped_key) == WRAPPED_KEY_BYTES:
+            if len(wrapped_key) == _WRAPPED_KEY_BYTES:
                 return aes_key_unwrap(data_key.wrapping_key, wrapped_key)
         except InvalidUnwrap:
             pass

@@ -17,13 +17,24 @@ from lamella.scope import NO_MAP_INDEX, AssetScope, TaskScope
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["AssetScope", "Owner", "StateScope", "TaskScope", "asset_owner", "owner_of", "owners_of", "unbound_owner"]
+__all__ = [
+    "NO_REGION",
+    "AssetScope",
+    "Owner",
+    "StateScope",
+    "TaskScope",
+    "asset_owner",
+    "owner_of",
+    "owners_of",
+    "unbound_owner",
+]
 
 StateScope = Union[TaskScope, AssetScope]  # noqa: UP007 - evaluated at run time on Python 3.10
 
 _ASSET_REF: Final = "lamella-asset-ref:"
 """What an `asset_ref` becomes the URI of: a scope that neither that name nor that URI has by itself."""
-_NO_REGION: Final = "00000000-0000-0000-0000-000000000000"
+NO_REGION: Final = "00000000-0000-0000-0000-000000000000"
+"""The region that Airflow gives a task outside of every region."""
 
 
 class Owner(NamedTuple):
@@ -97,7 +108,7 @@ def _as_of_host(owner: Owner, asset: Any) -> Owner:  # noqa: ANN401 - any class 
 def _task(given: Any) -> TaskScope:  # noqa: ANN401 - any class with the attributes of a scope
     region_id = getattr(given, "region_id", None)
     map_index = getattr(given, "map_index", NO_MAP_INDEX)
-    if region_id is None or str(region_id) == _NO_REGION:
+    if region_id is None or str(region_id) == NO_REGION:
         fields: tuple[Any, ...] = (given.dag_id, given.run_id, given.task_id, map_index, None)
     else:
         # In a region the host stores by the region's own index, and clears all of them as "all map indices".
