@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
+from lamella.cli.answers import json_option
 from lamella.cli.durations import seconds_in
-from lamella.cli.keyring_options import json_option
 from lamella.cli.progress import tallying
 from lamella.cli.report import show_report
 from lamella.errors import ConfigError

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import click
 
+from lamella.cli.answers import answer
 from lamella.cli.durations import seconds_in
 from lamella.cli.options import stack_options
 
@@ -33,4 +33,4 @@ def gc(*, older_than_seconds: float, dry_run: bool, setup: Setup) -> None:
     with setup.stack() as stack:
         count = stack.gc(older_than_seconds=older_than_seconds, dry_run=dry_run)
     found = "found" if dry_run else "removed"
-    click.echo(json.dumps({found: count}) if setup.as_json else f"{found} {count} generations of parts without a value")
+    answer({found: count}, f"{found} {count} generations of parts without a value", as_json=setup.as_json)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from lamella.cli.keyring_options import answer
+from lamella.cli.answers import answer
 from lamella.cli.options import key_option, scope_options, stack_options
 
 if TYPE_CHECKING:

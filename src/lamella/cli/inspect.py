@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from lamella.cli.keyring_options import answer
+from lamella.cli.answers import answer
 from lamella.cli.options import stack_options
 from lamella.cli.picture import draw_sizes
 from lamella.cli.sizes import measure

@@ -13,13 +13,8 @@ import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from lamella.cli.keyring_options import (
-    answer,
-    describe_key,
-    describe_keyring,
-    json_option,
-    keyring_option,
-)
+from lamella.cli.answers import answer, json_option
+from lamella.cli.keyring_options import describe_key, describe_keyring, keyring_option
 from lamella.errors import KeyringError
 from lamella.keys import edit
 from lamella.keys.document import pack

@@ -6,7 +6,8 @@ import time
 
 import click
 
-from lamella.cli.keyring_options import answer, describe_keyring, json_option, keyring_option
+from lamella.cli.answers import answer, json_option
+from lamella.cli.keyring_options import describe_keyring, keyring_option
 from lamella.keys.document import pack
 from lamella.keys.edit import keygen as make_keyring
 from lamella.keys.open import open_provider

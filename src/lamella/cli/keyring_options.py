@@ -1,8 +1,7 @@
-"""What the keyring commands share: their options, and how they answer."""
+"""What the keyring commands share: the option that names the keyring, and what may be shown of it."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from lamella.keys.record import KeyringRecord, KeyVersion
 
-__all__ = ["answer", "describe_key", "describe_keyring", "json_option", "keyring_option"]
+__all__ = ["describe_key", "describe_keyring", "keyring_option"]
 
 keyring_option = click.option(
     "--keyring",
@@ -23,8 +22,6 @@ keyring_option = click.option(
     help="Where the keyring is kept, as file:PATH or env:NAME.",
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-
 
 def describe_keyring(record: KeyringRecord) -> dict[str, Any]:
     """Return what may be shown of a keyring."""
@@ -34,8 +31,3 @@ def describe_keyring(record: KeyringRecord) -> dict[str, Any]:
 def describe_key(key: KeyVersion) -> dict[str, Any]:
     """Return what may be shown of a key."""
     return {"key_id": key.key_id.hex(), "role": key.role, "status": key.status, "created_at": key.created_at}
-
-
-def answer(facts: dict[str, Any], sentence: str, *, as_json: bool) -> None:
-    """Print the facts as one JSON document, or the sentence for a person."""
-    click.echo(json.dumps(facts) if as_json else sentence)

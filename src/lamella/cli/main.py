@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from lamella.cli.options import chain_option, config_option, json_option
+from lamella.cli.answers import json_option
+from lamella.cli.options import chain_option, config_option
 from lamella.errors import (
     AddressError,
     ConfigError,

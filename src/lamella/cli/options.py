@@ -1,4 +1,4 @@
-"""What the verbs share: which stack they work on, which address, and how they answer."""
+"""What the verbs share: which stack they work on, and which address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lamella.cli.keyring_options import json_option
+from lamella.cli.answers import json_option
 from lamella.config import build_stack, load_config
 from lamella.errors import StackWarning
 from lamella.scope import NO_MAP_INDEX, Address, AssetScope, TaskScope
@@ -28,7 +28,6 @@ __all__ = [
     "Setup",
     "chain_option",
     "config_option",
-    "json_option",
     "key_option",
     "scope_options",
     "stack_options",

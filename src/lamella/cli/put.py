@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from lamella.cli.answers import answer
 from lamella.cli.options import key_option, scope_options, stack_options
 from lamella.cli.picture import draw_sizes
 from lamella.cli.progress import counting
@@ -55,7 +56,7 @@ def put(  # noqa: PLR0913 - each is an option
             ref = stack.put(address, _document(value, file, stack.engine.limits))
         if sizes:
             draw_sizes(measure(stack.engine, stack.engine.verify(ref)), to_stderr=True)
-    click.echo(json.dumps({"ref": ref}) if setup.as_json else ref)
+    answer({"ref": ref}, ref, as_json=setup.as_json)
 
 
 def _document(value: str | None, file: BinaryIO | None, limits: Limits) -> Any:  # noqa: ANN401 - any JSON document

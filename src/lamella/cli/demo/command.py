@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from lamella.cli.answers import json_option
 from lamella.cli.demo import values
 from lamella.cli.demo.refusals import alter_objects, alter_refs, turn_keys
 from lamella.cli.demo.report import Report
 from lamella.cli.demo.scan import all_objects, key_canaries, of_files, of_objects, scan
 from lamella.cli.demo.scene import Scene
 from lamella.cli.demo.state import show_state
-from lamella.cli.keyring_options import json_option
 from lamella.cli.picture import draw_sizes
 from lamella.cli.progress import counting
 from lamella.cli.sizes import measure
