@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from lamella.limits import SEGMENT_BYTES
+from lamella.flow.stream import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from lamella.protocols.layer import Payload, Segment
+    from lamella.flow.stream import StreamSource
+    from lamella.protocols.layer import Payload
 
 __all__ = ["counting", "tallying"]
 
@@ -21,15 +22,15 @@ _ITEMS_A_STEP: Final = 100
 
 
 @contextmanager
-def counting(what: str, size_bytes: int | None) -> Iterator[Callable[[BinaryIO | Iterable[Segment]], Payload]]:
-    """Give a function that passes a source's segments on and moves the bar.
+def counting(what: str, size_bytes: int | None) -> Iterator[Callable[[StreamSource], StreamSource]]:
+    """Give a function that passes a source on and moves the bar.
 
     Args:
         what: One word for what is going on.
         size_bytes: The size of the source, where it is known.
     """
     if not sys.stderr.isatty():
-        yield _segments
+        yield lambda source: source
         return
     from rich.console import Console  # noqa: PLC0415 - only a terminal waits for rich
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn  # noqa: PLC0415 - likewise
@@ -38,10 +39,10 @@ def counting(what: str, size_bytes: int | None) -> Iterator[Callable[[BinaryIO |
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=size_bytes)
 
-        def counted(source: BinaryIO | Iterable[Segment]) -> Payload:
-            for segment in _segments(source):
-                yield segment
-                progress.advance(task, len(segment))
+        def counted(source: StreamSource) -> Payload:
+            for piece in pieces(source):
+                yield piece
+                progress.advance(task, len(piece))
 
         yield counted
 
@@ -71,9 +72,3 @@ def tallying(total: int | None = None) -> Iterator[Callable[[str, Iterable[T]], 
             progress.update(task, completed=number, total=number)
 
         yield tallied
-
-
-def _segments(source: BinaryIO | Iterable[Segment]) -> Payload:
-    if hasattr(source, "read"):
-        return iter(lambda: source.read(SEGMENT_BYTES), b"")
-    return iter(source)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lamella.limits import Limits
     from lamella.protocols.layer import Payload
 
-__all__ = ["StreamSource", "gather", "segments"]
+__all__ = ["StreamSource", "gather", "pieces", "segments"]
 
 StreamSource = Union[BinaryIO, Iterable[Segment], Segment]  # noqa: UP007 - evaluated at run time on Python 3.10
 """What a caller may hand in: an open binary file, pieces of bytes, or bytes."""
@@ -40,7 +40,7 @@ def segments(source: StreamSource, size_bytes: int | None, limits: Limits) -> Pa
 
 def _held_to_size(source: StreamSource, size_bytes: int | None, limits: Limits) -> Payload:
     count = 0
-    for segment in caller_source(_pieces(source)):
+    for segment in caller_source(pieces(source)):
         count += len(segment)
         if count > limits.max_stream_bytes:
             raise LimitExceededError(f"the stream is longer than limits.max_stream_bytes, {limits.max_stream_bytes}")
@@ -68,8 +68,12 @@ def gather(value: Payload, limits: Limits) -> Segment:
     return held[0] if len(held) == 1 else b"".join(held)
 
 
-def _pieces(source: StreamSource) -> Payload:
-    """Yield what the source gives, in segments; copied where the source may use its buffer again."""
+def pieces(source: StreamSource) -> Payload:
+    """Yield what the source gives, in segments; copied where the source may use its buffer again.
+
+    Raises:
+        InvalidValueError: It gives something else than bytes.
+    """
     if isinstance(source, (bytes, bytearray, memoryview)):
         source = (source,)
     for piece in _reads(source.read) if hasattr(source, "read") else source:
