@@ -129,7 +129,7 @@ def build_stack(config: Config, *, keyring: Keyring | None = None, registry: Reg
         registry: The known plugins; by default those that distributions register.
 
     Raises:
-        ConfigError: A layer or store is unknown or refuses its settings, or the parts cannot work together.
+        ConfigError: A layer or store is unknown or refuses its settings, or they cannot work together.
         KeyringError: The keyring is missing, exposed or damaged.
     """
     registry = registry or installed_registry()

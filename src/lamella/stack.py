@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from lamella.combination import refuse_aliases, refuse_combination
 from lamella.errors import InvalidValueError, StoreConflictError
 from lamella.flow import erase
 from lamella.flow.engine import Engine
@@ -14,7 +15,6 @@ from lamella.flow.stream import gather, segments
 from lamella.flow.write import write
 from lamella.limits import DEFAULT_LIMITS, Limits
 from lamella.order import judge_order
-from lamella.parts import refuse_aliases, refuse_parts
 from lamella.policy import Policy
 from lamella.registry import Registry, installed_registry
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
@@ -52,12 +52,12 @@ class Stack:
         registry: The installed layers; by default those that distributions register.
 
     Raises:
-        ConfigError: The parts cannot work together; nothing was opened.
+        ConfigError: They cannot work together; nothing was opened.
     """
 
     __slots__ = ("_engine",)
 
-    def __init__(  # noqa: PLR0913 - each is one part of a stack, and all but three have a default
+    def __init__(  # noqa: PLR0913 - what a stack is made of; all but three have a default
         self,
         layers: Sequence[Layer],
         store: Store,
@@ -74,7 +74,7 @@ class Stack:
         policy = policy or Policy()
         registry = registry or installed_registry()
         stores = {alias: store, **(others or {})}
-        refuse_parts(layers, store, policy, limits, registry)
+        refuse_combination(layers, store, policy, limits, registry)
         refuse_aliases(alias, others or {}, renamed or {}, stores)
         judge_order(layers, strict=policy.strict)
         self._engine = Engine(
@@ -201,7 +201,7 @@ class Stack:
 
     @property
     def engine(self) -> Engine:
-        """The parts of the stack, for tools that inspect it."""
+        """What the stack is made of, for tools that inspect it."""
         return self._engine
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ LEVELS = (
     {"protocols"},
     {"wire", "registry", "keys", "policy", "order"},
     {"flow"},
-    {"parts", "stack"},
+    {"combination", "stack"},
     {"chain", "settings", "build", "config_file", "doors", "config"},
     {"cli", "airflow", "state", "testing", "__init__", "__main__"},
 )

@@ -70,7 +70,7 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The parts of a built stack.
+    """What a built stack is made of.
 
     Attributes:
         plan: How today's stack writes.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["wrap"]
 
 
-def wrap(  # noqa: PLR0913 - the parts of a stack
+def wrap(  # noqa: PLR0913 - what a stack is made of
     backend: Any,  # noqa: ANN401 - any object with the contract
     layers: str | Sequence[Layer],
     keyring: Keyring,

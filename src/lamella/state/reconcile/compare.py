@@ -56,7 +56,7 @@ class Comparison:
     """What is compared, and what may be done about it.
 
     Attributes:
-        engine: The parts of the stack.
+        engine: The stack's engine.
         rows: The host's rows.
         grace_seconds: How long an object may be without its row: the row may be on its way.
         delete: Remove orphaned objects.

@@ -1,4 +1,4 @@
-"""Whether the parts of a stack can work together, judged before anything is opened."""
+"""Whether layers, store and policy can work together, judged before anything is opened."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ if TYPE_CHECKING:
     from lamella.protocols.store import Store
     from lamella.registry import Registry
 
-__all__ = ["refuse_aliases", "refuse_parts"]
+__all__ = ["refuse_aliases", "refuse_combination"]
 
 # By which part of itself what follows the split may make a part longer: a padding, or else runs and seals.
 _PADDED: Final = 8
 _SEALED: Final = 256
 
 
-def refuse_parts(layers: Sequence[Layer], store: Store, policy: Policy, limits: Limits, registry: Registry) -> None:
+def refuse_combination(
+    layers: Sequence[Layer], store: Store, policy: Policy, limits: Limits, registry: Registry
+) -> None:
     """Refuse layers that cannot be undone, cannot stand over this store, or seal nothing.
 
     Raises:
-        ConfigError: The parts cannot work together.
+        ConfigError: They cannot work together.
     """
     if len(layers) > limits.max_layers:
         raise StackOrderError(f"the stack has {len(layers)} layers, limits.max_layers is {limits.max_layers}")
