@@ -15,7 +15,6 @@ from lamella.scope import TaskScope
 from lamella.state import BaseStateBackend
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterator
 
     from lamella.state import StateScope
@@ -67,17 +66,9 @@ class _PlainStateBackend(BaseStateBackend):
         self.given = (session, None)
         return next((text for place in _places(scope, key) if (text := self._find(place)) is not None), None)
 
-    def set(
-        self,
-        scope: StateScope,
-        key: str,
-        value: str,
-        *,
-        expires_at: dt.datetime | None = None,
-        session: Any = None,  # noqa: ANN401 - the host's
-    ) -> None:
+    def set(self, scope: StateScope, key: str, value: str, **options: Any) -> None:  # noqa: ANN401 - the host's
         """Keep a text."""
-        self.given = (session, expires_at)
+        self.given = (options.get("session"), options.get("expires_at"))
         self._put(next(_places(scope, key)), value)
 
     def delete(self, scope: StateScope, key: str, *, session: Any = None) -> None:  # noqa: ANN401 - the host's
