@@ -37,7 +37,7 @@ def verdict(rows: Sequence[Row]) -> str:
     """Say how many goals are met, and whether the straight line was fit to be compared with.
 
     A straight line that is not 1.5 times as fast as Fernet over zlib is no good engineer's, or the machine was too
-    busy to measure on: either way the ratios of the run mean nothing.
+    busy to measure on: either way what is relative to it means nothing.
     """
     judged = [row.met for row in rows if row.met is not None]
     sentence = f"{judged.count(True)} of {len(judged)} rows with a goal meet it."
@@ -45,7 +45,11 @@ def verdict(rows: Sequence[Row]) -> str:
         if (row.what, row.who) == ("S put", FERNET):
             lead = row.ratios[STRAIGHT].median
             if lead < _VOID_BELOW:
-                return f"VOID: the straight line is {lead:.2f}x as fast as {FERNET} on S put, not {_VOID_BELOW}x."
+                return (
+                    f"The straight line of this run is no fair reference: it is {lead:.2f}x as fast as {FERNET} on "
+                    f"S put, not {_VOID_BELOW}x. So what is relative to it is void: its ratios, the goals that stand "
+                    "on them, and the picture. Times, memory, and what is relative to another row can be read."
+                )
             return f"{sentence} The run is valid: the straight line is {lead:.2f}x as fast as {FERNET} on S put."
     return f"{sentence} Whether the run is valid is not known: group S did not run."
 

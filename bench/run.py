@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 from cases import GROUPS
-from chart import draw
 from effort import FULL, QUICK, Effort
 from machine import facts, load, work_folder
 from report import as_text, verdict, write_json_lines, write_page
@@ -48,6 +47,8 @@ def main(only: str, output: Path | None, *, quick: bool, page: bool | None) -> N
     if output is not None:
         write_json_lines(output, rows, known)
     if page or (page is None and not quick and only == _GROUP_NAMES):
+        from chart import draw  # noqa: PLC0415 - only the page's picture needs matplotlib
+
         write_page(_PAGE, rows, known)
         draw(_PAGE.with_suffix(".svg"), rows)
 
