@@ -63,10 +63,12 @@ def test_file_that_cannot_be_written_is_1(ref, shell):
         ("put", *CURSOR, "--file", "missing"),
         ("put", *CURSOR, "--stream", "missing"),
         ("get", "lamella:1:x", "--output", "."),
+        ("key", "promote", "0123"),
+        ("key", "destroy", "0123456789abcdef"),
     ],
 )
-def test_command_line_that_cannot_work_is_2(shell, arguments):
-    assert "--help" in _fails(shell(*arguments), 2)
+def test_command_line_that_cannot_work_is_2_and_its_sentence_ends_before_the_way_to_help(shell, arguments):
+    assert re.search(r"[.?] See `lamella.* --help`$", _fails(shell(*arguments), 2).strip())
 
 
 def test_configuration_that_cannot_work_is_2(shell):

@@ -161,8 +161,9 @@ def _spread(command: click.Command, defaults: dict[str, Any]) -> dict[str, Any]:
 def _sentence(error: Exception) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         # Where no verb is given, click's message is the whole help.
-        is_help = error.message == error.ctx.get_help()
-        return f"{'Missing verb.' if is_help else error.format_message()} See `{error.ctx.command_path} --help`"
+        says = "Missing verb." if error.message == error.ctx.get_help() else error.format_message()
+        stop = "" if says.endswith((".", "?")) else "."
+        return f"{says}{stop} See `{error.ctx.command_path} --help`"
     if isinstance(error, click.ClickException):
         return error.format_message()
     if isinstance(error, OSError):
