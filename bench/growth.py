@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from effort import Effort
+    from measure import Samples
 
     from lamella.protocols.layer import LayerContext, Payload
     from lamella.protocols.store import Store
@@ -61,19 +62,9 @@ def by_bytes(effort: Effort, folder: Path) -> list[Row]:
     cases: list[Case] = []
     for size, address in zip(_MIB, addresses(len(_MIB)), strict=True):
         cases += _stream_cases(stack, address, pieces[:size])
-    samples = interleave(cases, effort.large_rounds)
-    first = f"{_MIB[0]} MiB"
-    return [
-        row_of_times(
-            "Growth with bytes, time of 1 MiB",
-            f"log {case.label[0]}",
-            case.label,
-            samples,
-            (first,),
-            () if case.label[1] == first else (Goal(_FLAT, first),),
-        )
-        for case in cases
-    ]
+    return _flat_rows(
+        "Growth with bytes, time of 1 MiB", "log", interleave(cases, effort.large_rounds), f"{_MIB[0]} MiB"
+    )
 
 
 def by_objects(effort: Effort, folder: Path) -> list[Row]:
@@ -92,19 +83,8 @@ def by_objects(effort: Effort, folder: Path) -> list[Row]:
             contender = Contender(f"{count:,} objects", stack.put, stack.get, addresses(len(values)))
             put, _ = contender.cases(values)
             cases.append(replace(put, label=(name, contender.who)))
-    samples = interleave(cases, effort.rounds)
     first = f"{effort.objects[0]:,} objects"
-    return [
-        row_of_times(
-            "Growth with objects",
-            f"S put, {case.label[0]}",
-            case.label,
-            samples,
-            (first,),
-            () if case.label[1] == first else (Goal(_FLAT, first),),
-        )
-        for case in cases
-    ]
+    return _flat_rows("Growth with objects", "S put,", interleave(cases, effort.rounds), first)
 
 
 def by_layers(effort: Effort, _: Path) -> list[Row]:
@@ -130,6 +110,16 @@ def by_layers(effort: Effort, _: Path) -> list[Row]:
             Row(group=group, what=f"S {operation}", who="each layer", unit="us", value=value, goals=(_LAYER_GOAL,))
         )
     return rows
+
+
+def _flat_rows(group: str, what: str, samples: Samples, first: str) -> list[Row]:
+    """Hold every case against the smallest one of its operation."""
+    return [
+        row_of_times(
+            group, f"{what} {label[0]}", label, samples, (first,), () if label[1] == first else (Goal(_FLAT, first),)
+        )
+        for label in samples
+    ]
 
 
 def _stream_cases(stack: Stack, address: Address, pieces: list[bytes]) -> list[Case]:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from lamella.cli.options import Setup
     from lamella.stack import Stack
 
-__all__ = ["RESERVED_DAG_ID", "doctor"]
+__all__ = ["doctor"]
 
-RESERVED_DAG_ID: Final = "lamella-doctor"
+_DAG_ID: Final = "lamella-doctor"
 """The workflow under which the round trip leaves nothing behind."""
 
 
@@ -102,7 +102,7 @@ def _examine(setup: Setup, report: _Report, facts: dict[str, Any]) -> None:
 
 def _round_trip(stack: Stack, report: _Report) -> None:
     """Write, read and delete a value in a scope that no task has."""
-    address = Address(TaskScope(RESERVED_DAG_ID, secrets.token_hex(8), "round-trip"), "probe")
+    address = Address(TaskScope(_DAG_ID, secrets.token_hex(8), "round-trip"), "probe")
     value = {"probe": secrets.token_hex(32)}
     try:
         with report.step("write"):

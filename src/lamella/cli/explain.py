@@ -88,9 +88,8 @@ def _leaks(layers: Sequence[Layer]) -> list[str]:
     if not any(layer.strength for layer in layers):
         return ["the values themselves, and the names of their scopes and keys"]
     roles = [layer.role for layer in layers]
-    is_padded = (
-        Role.PAD in roles[: len(roles) - 1 - roles[::-1].index(Role.ENCRYPT)] if Role.ENCRYPT in roles else False
-    )
+    last_seal = max((position for position, role in enumerate(roles) if role == Role.ENCRYPT), default=0)
+    is_padded = Role.PAD in roles[:last_seal]
     length = "about how long each value is, since padding rounds it" if is_padded else "exactly how long each value is"
     return [
         f"{length}{', after compression' if Role.COMPRESS in roles else ''}",

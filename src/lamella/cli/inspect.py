@@ -16,7 +16,8 @@ from lamella.cli.options import stack_options
 from lamella.cli.picture import draw_sizes
 from lamella.cli.sizes import measure
 from lamella.flow.read import read_ref
-from lamella.limits import DEFAULT_LIMITS, SEGMENT_BYTES
+from lamella.flow.stream import pieces
+from lamella.limits import DEFAULT_LIMITS
 from lamella.wire.envelope import read_header
 from lamella.wire.manifest import parse_manifest
 from lamella.wire.ref import PREFIX, peek_ref
@@ -77,7 +78,7 @@ def _of_ref(text: str) -> dict[str, Any]:
 
 def _of_file(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
-        header, _ = read_header(iter(lambda: file.read(SEGMENT_BYTES), b""))
+        header, _ = read_header(pieces(file))
     facts = {"verified": False, "layers": _layers(header.manifest), **_of_header(header)}
     return {**facts, "stored_bytes": path.stat().st_size}
 

@@ -20,12 +20,12 @@ from typing import Final
 from lamella.errors import ManifestRefusedError
 from lamella.protocols.layer import Entry
 
-__all__ = ["EMPTY_MANIFEST", "MAX_MANIFEST_CHARS", "Manifest", "format_manifest", "parse_manifest"]
+__all__ = ["MAX_MANIFEST_CHARS", "Manifest", "format_manifest", "parse_manifest"]
 
 Manifest = tuple[Entry, ...]
 
 MAX_MANIFEST_CHARS: Final = 512
-EMPTY_MANIFEST: Final = "-"
+_EMPTY: Final = "-"
 
 _NAME: Final = r"[a-z][a-z0-9_]{0,31}"
 _ENTRY: Final = re.compile(rf"({_NAME})\.([1-9][0-9]{{0,2}})((?:~{_NAME}=[A-Za-z0-9_-]{{1,64}})*)", re.ASCII)
@@ -37,7 +37,7 @@ def format_manifest(manifest: Manifest) -> str:
     Raises:
         ManifestRefusedError: An entry has no text, or the text is longer than 512 characters.
     """
-    text = "+".join(map(_format_entry, manifest)) or EMPTY_MANIFEST
+    text = "+".join(map(_format_entry, manifest)) or _EMPTY
     if parse_manifest(text) != manifest:
         raise ManifestRefusedError("a layer's entry breaks the grammar of manifests; correct its name or parameters")
     return text
@@ -52,7 +52,7 @@ def parse_manifest(text: str) -> Manifest:
     """
     if len(text) > MAX_MANIFEST_CHARS:
         raise ManifestRefusedError(f"the manifest is longer than {MAX_MANIFEST_CHARS} characters")
-    if text == EMPTY_MANIFEST:
+    if text == _EMPTY:
         return ()
     return tuple(map(_parse_entry, text.split("+")))
 

@@ -22,6 +22,7 @@ from lamella.cli.picture import draw_sizes
 from lamella.cli.progress import counting
 from lamella.cli.sizes import measure
 from lamella.errors import StoreError
+from lamella.flow.stream import pieces
 from lamella.limits import SEGMENT_BYTES
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _read(  # noqa: PLR0913 - what was stored, and where to read it to
     target = folder / "stream"
     count = stack.get_into(refs["stream"], target, expect=values.STREAM)
     with target.open("rb") as file:
-        read = _digest(iter(lambda: file.read(SEGMENT_BYTES), b""))
+        read = _digest(pieces(file))
     equal = count == stream_bytes and read == _digest(values.stream(stream_bytes))
     report.claim("the stream is equal", held=equal)
     target.unlink()

@@ -6,7 +6,7 @@ import base64
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from lamella.limits import SEGMENT_BYTES
+from lamella.flow.stream import pieces
 from lamella.wire.locator import ALL_HEADS, ALL_PARTS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def of_files(folder: Path) -> Iterator[Segment]:
     for path in sorted(each for each in folder.rglob("*") if each.is_file()):
         yield str(path.relative_to(folder)).encode()
         with path.open("rb") as file:
-            yield from iter(lambda: file.read(SEGMENT_BYTES), b"")
+            yield from pieces(file)
 
 
 def of_objects(store: Store) -> Iterator[Segment]:
