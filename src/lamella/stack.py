@@ -197,7 +197,7 @@ class Stack:
     @property
     def counters(self) -> Mapping[str, int]:
         """How often something worth watching happened: `manifest_drift`."""
-        return dict(self._engine.counters)
+        return self._engine.counters.copy()
 
     @property
     def engine(self) -> Engine:
