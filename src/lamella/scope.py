@@ -6,7 +6,7 @@ Source: docs/format.md, "Ids and locators".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Union
+from typing import ClassVar
 
 from lamella.errors import AddressError
 
@@ -109,7 +109,7 @@ class AssetScope:
         return (("asset_id", str(self.asset_id)),)
 
 
-Scope = Union[TaskScope, AssetScope]  # noqa: UP007 - evaluated at run time on Python 3.10 by type checkers of plugins
+Scope = TaskScope | AssetScope
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import os
 import sqlite3
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Union
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from lamella.errors import ConfigError, LimitExceededError, StoreError
 from lamella.protocols.store import ABSENT, Store, StoredObject, Version, is_locator
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SqliteStore"]
 
-_Parameters = Union["tuple[object, ...]", "dict[str, object]"]
+_Parameters = tuple[object, ...] | dict[str, object]
 _Rows = list[Any]
 
 _SYNCHRONOUS: Final = ("full", "normal", "off")

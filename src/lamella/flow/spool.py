@@ -7,7 +7,7 @@ import io
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, Union
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from lamella.errors import InvalidValueError, LimitExceededError
 from lamella.flow.edge import caller_side
@@ -24,7 +24,7 @@ __all__ = ["StreamTarget", "spool_into"]
 
 _TARGET: Final = "a target is a path, or a file that is open for writing bytes"
 
-StreamTarget = Union[str, bytes, "os.PathLike[str]", "os.PathLike[bytes]", BinaryIO]
+StreamTarget = str | bytes | os.PathLike[str] | os.PathLike[bytes] | BinaryIO
 """What a caller may have written: a path, or an open binary file."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, BinaryIO, Union
+from typing import TYPE_CHECKING, BinaryIO
 
 from lamella.errors import InvalidValueError, LimitExceededError
 from lamella.flow.edge import caller_source
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamSource", "gather", "pieces", "segments"]
 
-StreamSource = Union[BinaryIO, Iterable[Segment], Segment]  # noqa: UP007 - evaluated at run time on Python 3.10
+StreamSource = BinaryIO | Iterable[Segment] | Segment
 """What a caller may hand in: an open binary file, pieces of bytes, or bytes."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, NamedTuple, Union
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BytesLayer", "Entry", "FactBlock", "Layer", "LayerContext", "Payload", "Role", "Segment", "SplitLayer"]
 
-Segment = Union[bytes, memoryview]  # noqa: UP007 - evaluated at run time on Python 3.10
+Segment = bytes | memoryview
 """A piece of a payload, about 1 MiB at most. Whoever receives it may keep it; nobody changes it."""
 
 Payload = Iterator[Segment]

@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Final, NewType, NoReturn, Union
+from typing import TYPE_CHECKING, ClassVar, Final, NewType, NoReturn
 
 from lamella.errors import ConfigError, StoreError
 
@@ -73,7 +73,7 @@ class Absent:
 ABSENT: Final = Absent()
 """The condition "nothing is stored there"."""
 
-Condition = Union[Version, Absent, None]  # noqa: UP007 - evaluated at run time on Python 3.10
+Condition = Version | Absent | None
 
 
 @dataclass(frozen=True, slots=True)

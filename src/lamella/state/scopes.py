@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import is_dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Union, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 from lamella.errors import AddressError
 from lamella.scope import NO_MAP_INDEX, AssetScope, TaskScope
@@ -29,7 +29,7 @@ __all__ = [
     "unbound_owner",
 ]
 
-StateScope = Union[TaskScope, AssetScope]  # noqa: UP007 - evaluated at run time on Python 3.10
+StateScope = TaskScope | AssetScope
 
 _ASSET_REF: Final = "lamella-asset-ref:"
 """What an `asset_ref` becomes the URI of: a scope that neither that name nor that URI has by itself."""
