@@ -154,7 +154,7 @@ def _put_parts(
             size_bytes += len(segment)
             yield segment
 
-    for part, last in _with_last(parts, bool(engine.plan.seals_after)):
+    for part, last in _with_last(parts, look_ahead=bool(engine.plan.seals_after)):
         if number >= engine.limits.max_parts:
             raise LimitExceededError(
                 f"the value has more than limits.max_parts, {engine.limits.max_parts}, parts; use larger ones"
@@ -165,7 +165,7 @@ def _put_parts(
     return HeadRecord(generation, number, size_bytes)
 
 
-def _with_last(parts: Iterator[Payload], look_ahead: bool) -> Iterator[tuple[Payload, bool]]:  # noqa: FBT001 - private
+def _with_last(parts: Iterator[Payload], *, look_ahead: bool) -> Iterator[tuple[Payload, bool]]:
     """Pair each part with whether it is the last; only what seals parts needs to know, at the price of holding one."""
     if not look_ahead:
         for part in parts:
