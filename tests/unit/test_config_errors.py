@@ -139,7 +139,7 @@ def test_unknown_key_in_a_file_is_named_with_the_file(tmp_path):
         ("zstd | cobblestone256 | memory://", StackWarning, "better order is: zstd | padme | cobblestone256"),
         ("chunk | chunk | cobblestone256 | memory://", StackOrderError, "a stack splits once at most"),
         ("cobblestone256 | chunk | inline://", StackOrderError, "remove chunk"),
-        ("cobblestone256 | chunk(1GiB) | sqlite:///a.db", StackOrderError, "takes up to 999000000; set a smaller part"),
+        ("cobblestone256 | chunk(1GiB) | sqlite:///a.db", StackOrderError, "takes up to 335544320; set a smaller part"),
     ],
 )
 def test_stack_that_cannot_work_is_refused_when_it_is_built(chain, error, message):

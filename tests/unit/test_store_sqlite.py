@@ -9,14 +9,19 @@ import resource
 import signal
 import sqlite3
 import stat
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from lamella.combination import _PADDED
 from lamella.errors import ConfigError, LimitExceededError, StoreError, StoreUnavailableError
+from lamella.limits import DEFAULT_LIMITS
+from lamella.wire.envelope import MAX_HEADER_BYTES
 from lamella_layers.store.sqlite import SqliteStore
 
 _LOCATOR = "o1/scope/-1/key"
@@ -197,11 +202,78 @@ def test_object_above_the_ceiling_is_refused_before_memory_is_spent(store):
     tracemalloc.start()
     try:
         with pytest.raises(LimitExceededError, match="'chunk'"):
-            store.put(_LOCATOR, (segment for _ in range(1001)))
+            store.put(_LOCATOR, (segment for _ in range(1000)))
         peak_bytes = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
     assert peak_bytes < 1_000_000
+
+
+def test_ceiling_of_a_put_is_that_of_a_get(path):
+    store = SqliteStore(path, max_object_bytes=1000)
+    store.put(_LOCATOR, (bytes(1000),))
+    assert read(store) == bytes(1000)
+    with pytest.raises(LimitExceededError, match="raise the option") as caught:
+        store.put(_LOCATOR, (bytes(1001),))
+    assert caught.value.locator == _LOCATOR
+    store.close()
+    smaller = SqliteStore(path, max_object_bytes=999)
+    version, payload = smaller.get(_LOCATOR)
+    with pytest.raises(LimitExceededError, match="max_object_bytes of the sqlite store, 999"):
+        next(payload)
+    smaller.put(_LOCATOR, (b"new",), if_version=version)
+    assert read(smaller) == b"new"
+    smaller.close()
+
+
+def test_default_ceiling_holds_whatever_the_default_limits_admit(store):
+    padded = DEFAULT_LIMITS.max_value_bytes + DEFAULT_LIMITS.max_value_bytes // _PADDED
+    assert padded + MAX_HEADER_BYTES < store.max_object_bytes
+
+
+@pytest.mark.parametrize(
+    ("planted", "refusal"),
+    [
+        ("UPDATE objects SET body = zeroblob(64000000)", LimitExceededError),
+        ("UPDATE objects SET body = cast(zeroblob(64000000) as text)", StoreError),
+        pytest.param(
+            "UPDATE objects SET version = cast(zeroblob(64000000) as text)",
+            StoreError,
+            marks=pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python sets no limits of SQLite"),
+        ),
+    ],
+)
+def test_row_that_somebody_planted_is_refused_before_memory_is_spent(path, forked, planted, refusal):
+    store = SqliteStore(path, max_object_bytes=1_000_000)
+    store.put(_LOCATOR, (b"there",))
+    store.close()
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute(planted)
+
+    def read_in_little_memory():
+        held_bytes = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (held_bytes + 32_000_000, -1))
+        with pytest.raises(refusal):
+            read(store)
+        assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+    with forked(read_in_little_memory) as child:
+        child.join()
+        assert child.exitcode == 0
+
+
+def test_names_that_no_object_has_fill_no_page_of_a_listing(store, path):
+    store.put(_LOCATOR, (b"there",))
+    with closing(sqlite3.connect(path)) as other, other:
+        rows = [("o1/\0" + "x" * 1_000_000 + str(index), "v", 1.0, b"") for index in range(20)]
+        other.executemany("INSERT INTO objects VALUES (?, ?, ?, ?)", rows)
+    tracemalloc.start()
+    try:
+        assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 500_000
 
 
 def test_disk_that_is_full_leaves_the_old_object(store, path):

@@ -46,7 +46,7 @@ class S3ObjectStore(ObstoreStore):
     """A bucket of S3, or of a server that speaks its protocol."""
 
     scheme: ClassVar[str] = "s3"
-    max_object_bytes: ClassVar[int | None] = PART_BYTES * _MAX_PARTS
+    max_object_bytes: int | None = PART_BYTES * _MAX_PARTS
 
     def __init__(  # noqa: PLR0913 - one keyword an option
         self,

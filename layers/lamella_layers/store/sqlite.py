@@ -6,10 +6,12 @@ Source: README.md in this folder, "sqlite".
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
+import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from lamella.errors import ConfigError, LimitExceededError, StoreError
 from lamella.protocols.store import ABSENT, Store, StoredObject, Version, is_locator
@@ -41,6 +43,10 @@ _Rows = list[Any]
 _SYNCHRONOUS: Final = ("full", "normal", "off")
 _PAGE_ROWS: Final = 256
 _MAX_BUSY_TIMEOUT_MS: Final = 3_600_000
+_MAX_OBJECT_BYTES: Final = 999_000_000
+_ROW_BYTES: Final = 1024
+"""More than all of a row that is not its body."""
+_NUMBER: Final = re.compile(r"[0-9]{1,9}")
 
 _PUT = (
     "INSERT INTO objects (locator, version, modified_at, body) VALUES (:locator, :version, :modified_at, :body) "
@@ -54,11 +60,17 @@ _PUT_IF_VERSION = (
     "UPDATE objects SET version = :version, modified_at = :modified_at, body = :body "
     "WHERE locator = :locator AND version = :if_version"
 )
-_GET = "SELECT version, body FROM objects WHERE locator = ?"
+# The type and the length of a body stand before it; it is read only where it is one, and no longer than the ceiling.
+_GET = (
+    "SELECT version, CASE WHEN typeof(body) <> 'blob' THEN NULL WHEN length(body) > ? THEN length(body) ELSE body END "
+    "FROM objects WHERE locator = ?"
+)
 _DELETE = "DELETE FROM objects WHERE locator = ?"
 _DELETE_IF_VERSION = "DELETE FROM objects WHERE locator = ? AND version = ?"
+# A page of names that are too long to be an object's would not fit into memory.
 _LIST = (
-    "SELECT locator, length(body), modified_at FROM objects WHERE locator > ? AND locator < ? ORDER BY locator LIMIT ?"
+    "SELECT locator, CASE typeof(body) WHEN 'blob' THEN length(body) ELSE 0 END, modified_at FROM objects "
+    "WHERE locator > ? AND locator < ? AND length(CAST(locator AS BLOB)) <= 160 ORDER BY locator LIMIT ?"
 )
 
 
@@ -67,9 +79,15 @@ class SqliteStore(Store):
 
     scheme: ClassVar[str] = "sqlite"
     streams: ClassVar[bool] = False
-    max_object_bytes: ClassVar[int | None] = 999_000_000
 
-    def __init__(self, path: str | os.PathLike[str], *, synchronous: str = "full", busy_timeout_ms: int = 5000) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        synchronous: str = "full",
+        busy_timeout_ms: int = 5000,
+        max_object_bytes: int = 320 * 1024**2,
+    ) -> None:
         """Name the file; it is made by the first call.
 
         Args:
@@ -77,6 +95,7 @@ class SqliteStore(Store):
             synchronous: SQLite's own word: `full` survives a power cut, `normal` may lose the last writes then,
                 `off` may lose the file.
             busy_timeout_ms: How long to wait for another writer, in milliseconds.
+            max_object_bytes: The longest object that is put or read; a longer one is not looked at.
 
         Raises:
             ConfigError: The path is empty, or an option has a value that it cannot have.
@@ -89,6 +108,9 @@ class SqliteStore(Store):
             raise ConfigError(f"sqlite store: option synchronous is one of {', '.join(_SYNCHRONOUS)}")
         if not 0 <= busy_timeout_ms <= _MAX_BUSY_TIMEOUT_MS:
             raise ConfigError(f"sqlite store: option busy_timeout_ms is from 0 to {_MAX_BUSY_TIMEOUT_MS}")
+        if not 1 <= max_object_bytes <= _MAX_OBJECT_BYTES:
+            raise ConfigError(f"sqlite store: option max_object_bytes is from 1 to {_MAX_OBJECT_BYTES}")
+        self.max_object_bytes: int = max_object_bytes
         self._path = Path(path).absolute()
         self._synchronous = synchronous
         self._busy_timeout_ms = busy_timeout_ms
@@ -97,14 +119,16 @@ class SqliteStore(Store):
     @classmethod
     def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
         """Build the store from `sqlite:///relative` or `sqlite:////absolute`, as SQLAlchemy writes them."""
-        check_options(cls.scheme, options, ("synchronous", "busy_timeout_ms"))
+        numbers = {name: options[name] for name in ("busy_timeout_ms", "max_object_bytes") if name in options}
+        check_options(cls.scheme, options, ("synchronous", "busy_timeout_ms", "max_object_bytes"))
         path = place(cls.scheme, url)
         if not path.startswith("/"):
             raise ConfigError("write three slashes before a relative path ('sqlite:///state.db'), four before '/'")
-        timeout = options.get("busy_timeout_ms", "5000")
-        if not (timeout.isascii() and timeout.isdigit()):
-            raise ConfigError("sqlite store: option busy_timeout_ms is a whole number of milliseconds")
-        return cls(path[1:], synchronous=options.get("synchronous", "full"), busy_timeout_ms=int(timeout))
+        for name, value in numbers.items():
+            if _NUMBER.fullmatch(value) is None:
+                raise ConfigError(f"sqlite store: option {name} is a whole number of at most 9 digits")
+        synchronous = options.get("synchronous", "full")
+        return cls(path[1:], synchronous=synchronous, **{name: int(value) for name, value in numbers.items()})
 
     def put(self, locator: str, source: Iterable[Segment], *, if_version: Condition = None) -> Version:
         """Write the row in one statement, which is one transaction."""
@@ -126,13 +150,16 @@ class SqliteStore(Store):
     def get(self, locator: str) -> tuple[Version, Payload]:
         """Read the row."""
         check_locator(locator)
-        rows, _ = self._run(_GET, (locator,), locator)
+        rows, _ = self._run(_GET, (self.max_object_bytes, locator), locator)
         if not rows:
             raise not_found(locator)
         version, body = rows[0]
-        if not isinstance(body, bytes):
-            raise StoreError("the row holds no bytes; restore the database from a backup", locator=locator)
-        return Version(version), segments(body)
+        if isinstance(body, bytes):
+            return Version(version), segments(body)
+        if isinstance(body, int):
+            # Refused where it is read: its version is what a writer needs to replace it.
+            return Version(version), map(self._refuse, (locator,))
+        raise StoreError("the row holds no bytes; restore the database from a backup", locator=locator)
 
     def delete(self, locator: str, *, if_version: Version | None = None) -> None:
         """Delete the row; its pages are used again, the file does not shrink."""
@@ -169,13 +196,17 @@ class SqliteStore(Store):
         size_bytes = 0
         for segment in source:
             size_bytes += len(segment)
-            if self.max_object_bytes is not None and size_bytes > self.max_object_bytes:
-                raise LimitExceededError(
-                    f"a sqlite store holds objects up to {self.max_object_bytes} bytes; add 'chunk' to the stack",
-                    locator=locator,
-                )
+            if size_bytes > self.max_object_bytes:
+                self._refuse(locator)
             kept.append(segment)
         return b"".join(kept)
+
+    def _refuse(self, locator: str) -> NoReturn:
+        raise LimitExceededError(
+            f"the object is longer than option max_object_bytes of the sqlite store, {self.max_object_bytes}; "
+            "add 'chunk' to the stack, or raise the option",
+            locator=locator,
+        )
 
     def _run(self, statement: str, parameters: _Parameters, locator: str) -> tuple[_Rows, int]:
         try:
@@ -198,6 +229,9 @@ class SqliteStore(Store):
             check_same_thread=False,
         )
         try:
+            if sys.version_info >= (3, 11):
+                # For what somebody plants beside the bodies: SQLite gives a version, or a schema, whole.
+                connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, self.max_object_bytes + _ROW_BYTES)
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             check_schema(connection)
         except BaseException:

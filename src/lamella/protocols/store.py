@@ -110,7 +110,7 @@ class Store(ABC):
     streams: ClassVar[bool] = True
     fork_safe: ClassVar[bool] = True
     in_ref: ClassVar[bool] = False
-    max_object_bytes: ClassVar[int | None] = None
+    max_object_bytes: int | None = None
 
     @classmethod
     @abstractmethod
