@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import threading
 
@@ -127,6 +128,26 @@ def test_save_that_fails_leaves_the_old_document_and_nothing_else(saved, path, m
     assert not refusal.value.transient
     assert unpack(saved.load()) == _RECORD
     assert {each.name for each in path.parent.iterdir()} <= {path.name, f"{path.name}.lock"}
+
+
+@pytest.mark.parametrize("name", ["lamella.keyring", "[a-z]*?"])
+def test_save_removes_what_killed_ones_left_and_nothing_else(tmp_path, forked, name):
+    provider = FileKeyProvider(tmp_path / name)
+    provider.save(pack(_RECORD), replace=False)
+    kept = [f".{name}.20261128", f".{name}.swp", f"{name}.new-copy", ".a.new-12345678"]
+    for each in kept:
+        (tmp_path / each).touch()
+
+    def save_and_die():
+        os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+        provider.save(pack(add(_RECORD, "data", created_at=1)), replace=True)
+
+    with forked(save_and_die) as child:
+        child.join()
+    assert len(list(tmp_path.iterdir())) == len({name, f"{name}.lock", *kept}) + 1
+    assert unpack(provider.load()) == _RECORD
+    provider.save(pack(add(_RECORD, "data", created_at=1)), replace=True)
+    assert {each.name for each in tmp_path.iterdir()} == {name, f"{name}.lock", *kept}
 
 
 def test_folder_that_cannot_be_synced_refuses_the_save_and_keeps_the_old_document(saved, path, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import glob
 import os
 import re
 import stat
@@ -93,6 +94,9 @@ class FileKeyProvider(KeyProvider):
                 return
             with _locked(path):
                 check_successor(self.load(), document)
+                # Under the lock they are nobody's: a save that was killed left them, with every secret in them.
+                for left in path.parent.glob(glob.escape(_private(path)) + "*"):
+                    left.unlink(missing_ok=True)
                 _write(path, document, replace=True)
         except FileExistsError:
             raise KeyringError(f"{self._path} exists already and is never overwritten; choose another path") from None
@@ -159,11 +163,16 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _private(path: Path) -> str:
+    """Return how the names begin under which a document is written before it takes its own."""
+    return f".{path.name}.new-"
+
+
 def _write(path: Path, document: str, *, replace: bool) -> None:
     # Opened first, so that a folder that cannot be synced refuses the save instead of failing after it.
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        descriptor, name = tempfile.mkstemp(prefix=_private(path), dir=path.parent)
         temporary = Path(name)
         try:
             with open(descriptor, "w", encoding="ascii") as file:  # noqa: PTH123 - mkstemp gives a descriptor
