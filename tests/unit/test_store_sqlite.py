@@ -335,6 +335,28 @@ def test_creation_that_fails_leaves_nothing_beside_the_database(store, tmp_path)
     assert list(tmp_path.glob(".lamella-*")) == []
 
 
+def test_store_removes_what_creations_left_that_were_killed_more_than_a_day_ago(path, tmp_path, forked, monkeypatch):
+    monkeypatch.setattr(os, "link", lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+    with forked(partial(SqliteStore(path).put, _LOCATOR, (b"new",))) as child:
+        child.join()
+        assert child.exitcode == -signal.SIGKILL
+    monkeypatch.undo()
+    [left] = tmp_path.iterdir()
+    beside = [left.with_name(left.name + suffix) for suffix in ("-wal", "-shm", "-other")]
+    for each in beside:
+        each.touch()
+    fresh = SqliteStore(path)
+    fresh.put(_LOCATOR, (b"new",))
+    fresh.close()
+    assert set(tmp_path.iterdir()) == {path, left, *beside}
+    for each in tmp_path.iterdir():
+        os.utime(each, (1, 1))
+    later = SqliteStore(path)
+    assert read(later) == b"new"
+    later.close()
+    assert set(tmp_path.iterdir()) == {path, beside[-1]}
+
+
 def test_writer_that_is_killed_leaves_the_old_object(store, forked):
     store.put(_LOCATOR, (b"old",))
 

@@ -211,7 +211,7 @@ def walk(folder: str, prefix: str) -> Iterator[StoredObject]:
         raise failure(error, prefix) from error
 
 
-def sweep(folder: str) -> None:
+def sweep(folder: str | os.PathLike[str], names: re.Pattern[str] = _TEMPORARY) -> None:
     """Remove the temporary files that nobody wrote to for a day: their writers are dead."""
     oldest = time.time() - _STALE_SECONDS
     # Cleaning up after others must not fail a write, nor follow a link that somebody planted.
@@ -220,7 +220,7 @@ def sweep(folder: str) -> None:
         try:
             with os.scandir(descriptor) as entries:
                 for entry in entries:
-                    if _TEMPORARY.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
+                    if names.fullmatch(entry.name) and entry.stat(follow_symlinks=False).st_mtime < oldest:
                         os.unlink(entry.name, dir_fd=descriptor)
         finally:
             os.close(descriptor)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from lamella.errors import ConfigError, LimitExceededError, StoreError
 from lamella.protocols.store import ABSENT, Store, StoredObject, Version, is_locator
+from lamella_layers.store import files
 from lamella_layers.store.shared import (
     check_locator,
     check_options,
@@ -24,7 +25,7 @@ from lamella_layers.store.shared import (
     place,
     segments,
 )
-from lamella_layers.store.sqlite_file import check_schema, create_file, failure
+from lamella_layers.store.sqlite_file import TEMPORARY, check_schema, create_file, failure
 from lamella_layers.store.sqlite_pool import Pool
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ class SqliteStore(Store):
         self._path = Path(path).absolute()
         self._synchronous = synchronous
         self._busy_timeout_ms = busy_timeout_ms
+        self._swept = False
         self._pool = Pool(self._connect, self._path)
 
     @classmethod
@@ -219,6 +221,9 @@ class SqliteStore(Store):
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
+        if not self._swept:
+            self._swept = True
+            files.sweep(self._path.parent, TEMPORARY)
         if not self._path.exists():
             create_file(self._path)
         connection = sqlite3.connect(

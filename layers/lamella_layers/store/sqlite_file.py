@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sqlite3
 from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,10 @@ from lamella_layers.store.shared import kind_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["check_schema", "create_file", "failure"]
+__all__ = ["TEMPORARY", "check_schema", "create_file", "failure"]
+
+TEMPORARY: Final = re.compile(r"\.lamella-[0-9a-f]{32}(-journal|-wal|-shm)?")
+"""The names under which a database is created."""
 
 _SCHEMA_VERSION: Final = 1
 
