@@ -166,9 +166,13 @@ def test_place_of_a_task_is_none_of_an_asset_nor_the_reverse(earlier, fallback):
         "simplecache::file://{base}/payroll/run/extract/3/cursor",
         "{base}/payroll/run/extract/3/cursor",
         "s3://bucket/payroll/run/extract/3/cursor",
+        "file://{base}/payroll/run/extract/3/\ud800",
+        "file://{base}/payroll/run/extract/3/" + "x" * 32_768,
+        "file://{base}" + "/x" * 100_000,
         "no ref and no JSON",
         "",
     ],
+    ids=lambda text: ascii(text[:60]),
 )
 def test_forged_ref_is_refused_before_anything_is_opened(earlier, fallback, backend, monkeypatch, forged):
     (earlier.folder / "payroll/run/extract/3").mkdir(parents=True)
@@ -421,7 +425,11 @@ def test_of_somebodys_own_backend_the_base_alone_is_checked(earlier, own):
 @one_way
 @pytest.mark.parametrize(
     "below",
-    ["../x", "a/../../x", "%2e%2e/x", "%252e%252e/x", "a%2f..%2f..%2fx", "..\\x", "a//x", "./x", "x\n", "x\0", ""],
+    [
+        *("../x", "a/../../x", "%2e%2e/x", "%252e%252e/x", "a%2f..%2f..%2fx", "..\\x", "a//x", "./x", "x\n", "x\0", ""),
+        *("%" + "25" * 16 + "2e./x", "%" + "25" * 10_000, "%" + "25" * 100_000, "\ud800", "x/" * 100_000 + "x"),
+    ],
+    ids=lambda text: ascii(text[:60]),
 )
 def test_of_somebodys_own_backend_no_ref_leaves_the_base(own, earlier, monkeypatch, below):
     monkeypatch.setattr(type(earlier.backend), "deserialize_task_state_store_from_ref", _never)

@@ -30,6 +30,9 @@ __all__ = ["Places"]
 
 _LOCAL: Final = ("file://", "local://", "/")
 _MAX_LOCAL_NAME_BYTES: Final = 255
+_MAX_CHARS: Final = 32 * 1024
+"""More than the longest names that Airflow takes have, encoded; a longer text would keep a reader busy."""
+_MAX_ENCODINGS: Final = 8
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 _REGION: Final = re.compile(r"region=[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _INDEX: Final = re.compile(r"-1|0|[1-9][0-9]{0,9}", re.ASCII)
@@ -64,6 +67,8 @@ class Places:
             MalformedRefError: It is no canonical place under the base.
             RefMismatchError: It is a place of another kind, scope or key.
         """
+        if len(ref) > _MAX_CHARS:
+            raise MalformedRefError("this is longer than any ref or place; look for a row that was planted")
         below = ref.removeprefix(f"{self.base}/").split("/")
         named = [segment for segment in below if not (self.is_laid_out and _REGION.fullmatch(segment))]
         if not self.base or not ref.startswith(f"{self.base}/") or not all(map(self._is_name, named)):
@@ -112,10 +117,13 @@ class Places:
 
     def _is_name(self, segment: str) -> bool:
         if self.is_laid_out:
-            return segment not in _NO_NAMES and quote(unquote(segment), safe="") == segment
-        while (decoded := unquote(segment)) != segment:
-            segment = decoded
-        return segment.isprintable() and _NO_NAMES.isdisjoint(re.split(r"[/\\]", segment))
+            is_canonical = segment.isascii() and quote(unquote(segment), safe="") == segment
+            return is_canonical and segment not in _NO_NAMES
+        for _ in range(_MAX_ENCODINGS):
+            encoded, segment = segment, unquote(segment)
+            if encoded == segment:
+                return segment.isprintable() and _NO_NAMES.isdisjoint(re.split(r"[/\\]", segment))
+        return False
 
 
 def _is_shaped(kind: str, below: Sequence[str]) -> bool:
