@@ -1,4 +1,4 @@
-"""Fuzz keyring documents: as they come, and as bodies under a fresh tag of the id key of the vectors."""
+"""Fuzz keyring documents, as they come and as bodies under a fresh tag of the id key of the vectors, and backups."""
 
 from __future__ import annotations
 
@@ -7,14 +7,20 @@ from harness import REFUSED, refused, same, start, vector
 from lamella.armour import armour
 from lamella.keys.derive import ID_KEYRING, keyed_mac
 from lamella.keys.document import pack, unpack
+from lamella.keys.export import open_backup
 
 __all__ = ["one_input"]
 
-_MAC = keyed_mac(unpack(vector("object", "recommended")["keyring"]).primary("id").secret, ID_KEYRING)
+_RECORD = unpack(vector("object", "recommended")["keyring"])
+_MAC = keyed_mac(_RECORD.primary("id").secret, ID_KEYRING)
+_EXPORT = f"lamella-keyring-export:1:{_RECORD.primary('data').key_id.hex()}:"
 
 
 def one_input(data: bytes) -> None:
-    for document in (data.decode("utf-8", "surrogateescape"), _tagged(data)):
+    text = data.decode("utf-8", "surrogateescape")
+    for backup in (text, _EXPORT + text, _EXPORT + armour(data)):
+        same(refused(open_backup, backup, _RECORD), REFUSED, "a backup opens that nobody wrapped")
+    for document in (text, _tagged(data)):
         record = refused(unpack, document)
         if record is not REFUSED:
             same(pack(record), document.removesuffix("\n") + "\n", "a keyring document has two spellings")
