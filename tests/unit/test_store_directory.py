@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import signal
 import stat
 import time
@@ -119,6 +120,17 @@ def test_objects_with_names_that_are_too_long_are_not_listed(store, root):
     store.put(_LOCATOR, (b"there",))
     (root / "o1/scope/-1" / ("x" * 200)).write_bytes(b"theirs")
     assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+
+
+def test_folders_deeper_than_any_object_end_no_listing(store, root):
+    store.put(_LOCATOR, (b"there",))
+    (root / "o1/scope/-1" / "/".join(["a"] * 400)).mkdir(parents=True)
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (300, before[1]))
+    try:
+        assert [each.locator for each in store.list("o1/")] == [_LOCATOR]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 def test_root_of_the_file_system_is_no_folder_of_its_own():

@@ -43,7 +43,6 @@ __all__ = [
     "write_new",
 ]
 
-_COMPONENT: Final = re.compile(r"[a-z0-9-]+")
 _TEMPORARY: Final = re.compile(r"[0-9a-f]{32}")
 _VERSION: Final = Struct(">QqQII")
 _STALE_SECONDS: Final = 86_400
@@ -195,12 +194,12 @@ def walk(folder: str, prefix: str) -> Iterator[StoredObject]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
-                if not _COMPONENT.fullmatch(entry.name):
-                    continue  # What other programs leave, such as `.nfs0001` or `Thumbs.db`, is no object.
+                # What other programs leave, such as `.nfs0001` or `Thumbs.db`, is no object, nor is what lies below it.
+                # Names end at a length, so that no folders which somebody planted lead deeper than descriptors last.
+                if not is_locator(prefix + entry.name):
+                    continue
                 if entry.is_dir(follow_symlinks=False):
                     yield from walk(entry.path, f"{prefix}{entry.name}/")
-                    continue
-                if not is_locator(prefix + entry.name):
                     continue
                 with suppress(FileNotFoundError):
                     status = entry.stat(follow_symlinks=False)
