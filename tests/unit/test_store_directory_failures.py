@@ -161,3 +161,21 @@ def test_lock_table_that_is_full_is_unavailable_and_leaves_nothing_open(store, r
     assert len(list(Path("/dev/fd").iterdir())) == before
     assert read(store) == b"old"
     assert temporary_files(root) == []
+
+
+def test_lock_that_cannot_be_given_back_is_closed_whoever_keeps_the_error(store, root, monkeypatch):
+    flock = fcntl.flock
+
+    def fail_to_unlock(descriptor, operation):
+        if operation == fcntl.LOCK_UN:
+            raise OSError(errno.EIO, "canary")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", fail_to_unlock)
+    with pytest.raises(StoreError, match="EIO") as caught:
+        store.put(_LOCATOR, (b"new",))
+    [path] = (root / ".locks").iterdir()
+    with path.open("r+b") as file:
+        flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert caught.value.__cause__ is not None
+    assert read(store) == b"new"

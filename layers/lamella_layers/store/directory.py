@@ -130,8 +130,8 @@ class DirectoryStore(Store):
                     check_version(locator, condition, files.current_version(path))
                 change(path)
             finally:
-                fcntl.flock(held, fcntl.LOCK_UN)
-                held.close()
+                with held:
+                    fcntl.flock(held, fcntl.LOCK_UN)
             if self._fsync == "full":
                 self._sync_folders(path)
         except OSError as error:
