@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import datetime as dt
 import sqlite3
+import sys
 import time
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -171,6 +173,24 @@ def test_bytes_that_somebody_planted_in_a_row_are_a_store_error(database, path):
         connection.execute("UPDATE state SET stored = x'6c61'")
     with pytest.raises(StoreError, match="holds bytes"):
         database.get(_TASK, "key")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="this Python sets no limits of SQLite")
+def test_row_that_somebody_planted_is_refused_before_memory_is_spent(database, path, monkeypatch):
+    monkeypatch.setattr(module, "_MAX_ROW_BYTES", 1_000_000)
+    database.set(_TASK, "key", "x" * 900_000)
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE state SET stored = cast(zeroblob(2000000) as text)")
+    tracemalloc.start()
+    try:
+        with pytest.raises(StoreError, match="too big"):
+            database.get(_TASK, "key")
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 500_000
+    database.delete(_TASK, "key")
+    assert database.get(_TASK, "key") is None
 
 
 def test_row_that_was_set_again_survives_a_cleanup_that_had_listed_it(database, monkeypatch):

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lamella.errors import InvalidValueError, StoreError, StoreUnavailableError
+from lamella.limits import DEFAULT_LIMITS
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.state.scopes import owner_of
 
@@ -32,6 +34,8 @@ NEVER_EXPIRE: Final = dt.datetime.max.replace(tzinfo=dt.timezone.utc)
 """An `expires_at` that is never reached, whatever the retention."""
 
 _BUSY_SECONDS: Final = 30
+_MAX_ROW_BYTES: Final = DEFAULT_LIMITS.max_value_bytes + 1024**2
+"""A value that no backend took, and its names."""
 _CREATE: Final = """
 CREATE TABLE IF NOT EXISTS state (
     kind TEXT NOT NULL,
@@ -145,6 +149,9 @@ class StateDatabase:
 
         try:
             with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS)) as connection:
+                if sys.version_info >= (3, 11):
+                    # SQLite gives a row whole, also one that somebody planted.
+                    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _MAX_ROW_BYTES)
                 connection.execute(_CREATE)
                 yield connection
         except sqlite3.Error as error:
