@@ -89,6 +89,8 @@ class S3ObjectStore(ObstoreStore):
         _check_texts({**given, **{name: os.environ.get(name) for name in _FROM_ENVIRONMENT}})
         self._settings: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
         self._settings["virtual_hosted_style_request"] = virtual_hosted_style
+        # One DELETE: not every server knows the request for many, which answers 200 where a deletion was refused.
+        self._settings["disable_bulk_delete"] = True
 
     @classmethod
     def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
