@@ -94,6 +94,8 @@ class ObstoreStore(Store):
         with mapped(locator):
             answer = client.get(locator)
             version = _version(answer.meta)
+            if not version:
+                raise StoreError("the answer has no ETag: no store gave it; check the endpoint", locator=locator)
             if answer.meta["size"] <= SEGMENT_BYTES:
                 return version, iter((bytes(answer.bytes()),))
         return version, _stream(answer, locator)
