@@ -71,17 +71,13 @@ class TestS3ObjectStore(_FirstPartyContract):
         return lambda: S3ObjectStore(**conditional_s3_server, prefix=prefix, allow_http=True)
 
 
-class _UnconditionalS3ObjectStore(S3ObjectStore):
-    conditional_put = False
-
-
 class TestS3ObjectStoreWithoutConditions(_FirstPartyContract):
-    kind = _UnconditionalS3ObjectStore
+    kind = S3ObjectStore
 
     @pytest.fixture
     def reopen(self, s3_server):
         prefix = os.urandom(8).hex()
-        return lambda: _UnconditionalS3ObjectStore(**s3_server, prefix=prefix, allow_http=True)
+        return lambda: S3ObjectStore(**s3_server, prefix=prefix, allow_http=True, conditional_put=False)
 
 
 def test_every_store_of_this_distribution_but_the_inline_one_is_proved_here():

@@ -29,6 +29,7 @@ _KEYS = {"access_key_id": "id", "secret_access_key": "canary-secret"}
         (S3ObjectStore, "s3://bucket", {}),
         (S3ObjectStore, "s3://bucket/a/prefix/", {"region": "eu-west-1", "virtual_hosted_style": "true"}),
         (S3ObjectStore, "s3://bucket", {"endpoint": "http://[::1]:1", "allow_http": "true", **_KEYS}),
+        (S3ObjectStore, "s3://bucket", {"conditional_put": "false"}),
     ],
 )
 def test_url_names_a_store_without_opening_it(kind, url, options, tmp_path, monkeypatch):
@@ -69,7 +70,7 @@ def test_url_of_another_shape_is_refused(kind, url):
         (DirectoryStore, "directory:///x", "fsync"),
         (SqliteStore, "sqlite:////x", "busy_timeout_ms, max_object_bytes, synchronous"),
         (FileObjectStore, "file:///x", "none"),
-        (S3ObjectStore, "s3://x", "access_key_id, allow_http, endpoint, region"),
+        (S3ObjectStore, "s3://x", "access_key_id, allow_http, conditional_put, endpoint, region"),
     ],
 )
 def test_unknown_option_is_refused_and_the_known_ones_are_named(kind, url, known):

@@ -60,6 +60,7 @@ class S3ObjectStore(ObstoreStore):
         session_token: str | None = None,
         allow_http: bool = False,
         virtual_hosted_style: bool = False,
+        conditional_put: bool = True,
     ) -> None:
         """Name the bucket and the folder in it; what is not given, the AWS environment gives.
 
@@ -79,6 +80,7 @@ class S3ObjectStore(ObstoreStore):
         self._bucket = bucket
         self._prefix = folder or None
         self._allow_http = allow_http
+        self.conditional_put = conditional_put  # type: ignore[misc]  # the server decides, not the class
         given = {
             "region": region,
             "endpoint": endpoint,
@@ -96,7 +98,7 @@ class S3ObjectStore(ObstoreStore):
     def from_url(cls, url: str, options: Mapping[str, str]) -> Self:
         """Build the store from `s3://bucket` or `s3://bucket/prefix`."""
         texts = ("region", "endpoint", "access_key_id", "secret_access_key", "session_token")
-        switches = ("allow_http", "virtual_hosted_style")
+        switches = ("allow_http", "virtual_hosted_style", "conditional_put")
         check_options(cls.scheme, options, texts + switches)
         bucket, _, prefix = place(cls.scheme, url).partition("/")
         given: dict[str, Any] = {
