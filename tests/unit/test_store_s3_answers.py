@@ -7,7 +7,7 @@ from threading import Thread
 
 import pytest
 
-from lamella.errors import ObjectNotFoundError, StoreError
+from lamella.errors import ObjectNotFoundError, StoreConflictError, StoreError
 from lamella_layers.store.object_store import S3ObjectStore
 
 _LOCATOR = "o1/scope/-1/key"
@@ -68,6 +68,13 @@ def test_404_of_the_server_for_the_key_means_that_nothing_is_stored(answering):
     with pytest.raises(ObjectNotFoundError):
         store.get(_LOCATOR)
     store.delete(_LOCATOR)
+
+
+@pytest.mark.parametrize("method", ["put", "upload"])
+def test_404_for_a_key_that_is_written_is_a_conflict(answering, method):
+    store, _ = answering(404, _ABSENT)
+    with pytest.raises(StoreConflictError):
+        _ATTEMPTS[method](store)
 
 
 @pytest.mark.parametrize("body", [b"", _GATEWAY, b"<Error><Code>NoSuchUpload</Code></Error>"])

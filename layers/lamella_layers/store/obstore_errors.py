@@ -32,7 +32,10 @@ def mapped(locator: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise (not_found(locator) if _is_absent(str(error)) else _failure(error, locator)) from error
+        if not _is_absent(str(error)):
+            raise _failure(error, locator) from error
+        # To a write this is the answer of a server where a delete takes away the folder that it is made in.
+        raise (conflict if "performing P" in str(error) else not_found)(locator) from error
     except (exceptions.AlreadyExistsError, exceptions.PreconditionError) as error:
         raise conflict(locator) from error
     except (exceptions.BaseError, OSError) as error:
