@@ -66,10 +66,11 @@ def order_warnings(layers: Sequence[Layer]) -> list[str]:
     roles = [layer.role for layer in layers]
     names = [layer.name for layer in layers]
     found = [sentence for check in (_pairs, _lengths) for sentence in check(roles, names)]
-    for role, what in ((Role.ENCRYPT, "seals twice under one keyring"), (Role.COMPRESS, "compresses twice")):
+    doubled = {Role.ENCRYPT: "seals twice under one keyring", Role.COMPRESS: "compresses twice", Role.PAD: "pads twice"}
+    for role, what in doubled.items():
         if roles.count(role) > 1:
             found.append(f"the stack {what}: one of the layers costs time and gives nothing")
-    return found
+    return [*dict.fromkeys(found)]  # Two layers of one name are judged alike.
 
 
 def better_order(layers: Sequence[Layer]) -> str:
