@@ -87,12 +87,22 @@ def _leaks(layers: Sequence[Layer]) -> list[str]:
     """Say what each object tells without a key, for these layers."""
     if not any(layer.strength for layer in layers):
         return ["the values themselves, and the names of their scopes and keys"]
-    roles = [layer.role for layer in layers]
-    last_seal = max((position for position, role in enumerate(roles) if role == Role.ENCRYPT), default=0)
-    is_padded = Role.PAD in roles[:last_seal]
-    length = "about how long each value is, since padding rounds it" if is_padded else "exactly how long each value is"
     return [
-        f"{length}{', after compression' if Role.COMPRESS in roles else ''}",
+        _length(layers),
         "how many values there are, their map indices, and when each was written",
         "which layers and which data key each went through, but no name and no value",
     ]
+
+
+def _length(layers: Sequence[Layer]) -> str:
+    """Say what an object's length tells: ciphertext never shrinks, and padding is gone where it is compressed."""
+    compressed = rounded = padded = sealed = False
+    for layer in layers:
+        if layer.role == Role.COMPRESS:
+            compressed, rounded = compressed or not sealed, False
+        elif layer.role == Role.PAD:
+            rounded = True
+        elif layer.strength:
+            padded, sealed = padded or rounded, True
+    length = "about how long each value is, since padding rounds it" if padded else "exactly how long each value is"
+    return f"{length}{', after compression' if compressed else ''}"
