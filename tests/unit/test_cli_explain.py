@@ -52,6 +52,21 @@ def test_leaks_follow_from_the_layers(cli, chain, leak):
     assert any("no name and no value" in each for each in told)
 
 
+@pytest.mark.parametrize(
+    ("chain", "is_whole"),
+    [
+        ("cobblestone256 | sqlite:///x.db", True),
+        ("cobblestone256 | chunk | sqlite:///x.db", False),
+        ("cobblestone256 | directory://x", False),
+        ("cobblestone256 | inline://", False),
+    ],
+)
+def test_stream_that_memory_holds_as_a_whole_is_told(cli, chain, is_whole):
+    told = _told(cli, chain)["memory"]
+    assert (told is not None) == is_whole
+    assert ("held in memory as a whole" in cli("explain", chain).stdout) == is_whole
+
+
 def test_plaintext_is_called_plaintext(cli, monkeypatch):
     monkeypatch.setenv("LAMELLA__POLICY__ALLOW_PLAINTEXT", "true")
     told = _told(cli, "zstd | memory://")

@@ -56,6 +56,7 @@ def _answer(stack: Stack, *, as_json: bool) -> None:
         "warnings": found,
         "better_order": better_order(layers) if found else None,
         "leaks": _leaks(layers),
+        "memory": _memory(stack),
     }
     if as_json:
         click.echo(json.dumps(facts))
@@ -77,10 +78,20 @@ def _draw(facts: dict[str, Any]) -> None:
         click.echo(f"better order: {facts['better_order']}")
     for sentence in facts["leaks"]:
         click.echo(f"whoever reads the store learns {sentence}")
+    if facts["memory"]:
+        click.echo(facts["memory"])
 
 
 def _settings(layer: Layer) -> dict[str, Any]:
     return {each.name: getattr(layer, each.name) for each in fields(layer)}  # type: ignore[arg-type]  # Every layer is a dataclass.
+
+
+def _memory(stack: Stack) -> str | None:
+    """Say that a stream is not bounded in memory, where it is not."""
+    store = stack.engine.store
+    if stack.engine.plan.split is not None or store.streams or store.in_ref:
+        return None
+    return f"a stream is held in memory as a whole, since {store.scheme} takes one object in one piece: add chunk"
 
 
 def _leaks(layers: Sequence[Layer]) -> list[str]:
