@@ -62,8 +62,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib  # noqa: PLC0415 - the same module under its older name
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
 
@@ -73,7 +72,7 @@ def _read_cfg(path: Path) -> dict[str, Any]:
 
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             parser.read_file(file)
     except (configparser.Error, UnicodeDecodeError) as error:
         # Its own message repeats the line, which may hold a credential.

@@ -61,6 +61,13 @@ def test_both_forms_say_the_same(write):
     assert load_config(environ={}).origins["policy.strict"] == "lamella.cfg"
 
 
+@pytest.mark.parametrize(("name", "text"), [("lamella.cfg", _CFG), ("lamella.toml", _TOML)])
+def test_byte_order_mark_of_an_editor_is_no_part_of_the_file(write, name, text):
+    write(text.lstrip(), "plain." + name.partition(".")[2])
+    write("\ufeff" + text.lstrip(), name)
+    assert load_config(environ={}).shown == load_config(path="plain." + name.partition(".")[2], environ={}).shown
+
+
 def test_state_backend_is_named_there(write):
     write(_CFG)
     _CONFIGURED.clear()
