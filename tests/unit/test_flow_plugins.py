@@ -118,7 +118,19 @@ class Confused(Same):
         raise KeyError("canary")
 
 
-REGISTRY = installed_registry().with_layers(Same, Forgetful, Undeclared, Choking, OneWay, Starving, Changing, Confused)
+class Missing(Same):
+    """Gives nothing where its entry brings back a layer."""
+
+    name: ClassVar[str] = "missing"
+
+    @classmethod
+    def from_entry(cls, entry):
+        del entry
+
+
+REGISTRY = installed_registry().with_layers(
+    Same, Forgetful, Undeclared, Choking, OneWay, Starving, Changing, Confused, Missing
+)
 
 
 @pytest.fixture
@@ -205,6 +217,27 @@ def test_layer_that_chokes_on_its_entry_is_named_and_no_damage(plugins):
         with pytest.raises(ManifestRefusedError, match="layer 'confused' failed with KeyError") as refused:
             read()
         assert "canary" not in str(refused.value)
+
+
+def test_layer_that_its_entry_does_not_bring_back_is_named(plugins):
+    stack = plugins(Missing())
+    ref = stack.put(ADDRESS, 1)
+    with pytest.raises(ManifestRefusedError, match="layer 'missing' failed with AttributeError") as refused:
+        stack.get(ref)
+    assert refused.value.layer == "missing"
+
+
+@pytest.mark.parametrize("entry", [None, "odd", ("odd", 1, ()), Entry("odd", 1, None), Entry("odd", 1, ("level",))])
+def test_entry_that_is_none_is_refused_with_its_layer_when_the_stack_is_built(keyring, entry):
+    class Odd(Same):
+        name: ClassVar[str] = "odd"
+
+        def entry(self):
+            return entry
+
+    registry = installed_registry().with_layers(Odd)
+    with pytest.raises(ManifestRefusedError, match="layer 'odd' failed with"):
+        Stack([Odd()], MemoryStore(), keyring, policy=PLAIN, registry=registry)
 
 
 def test_layer_that_is_not_the_registered_one_is_refused_when_the_stack_is_built(keyring):

@@ -80,6 +80,17 @@ class Unslotted(Plain):
     pass
 
 
+class NoEntry(Plain):
+    def entry(self):
+        return None
+
+
+class NoLayer(Plain):
+    @classmethod
+    def from_entry(cls, entry):
+        del entry
+
+
 BROKEN = [
     (Buffering, "test_stream_needs_bounded_memory", {"fill": bytes}),
     (Reusing, "test_handed_out_segments_do_not_change", {}),
@@ -92,6 +103,8 @@ BROKEN = [
     (SegmentMinded, "test_decoding_does_not_depend_on_segmentation", {"size": 300}),
     (SegmentMinded, "test_long_payload_comes_back", {"size": 2**20, "fill": bytes}),
     (Unslotted, "test_settings_are_frozen_slotted_and_given_by_name", {}),
+    (NoEntry, "test_entry_can_stand_in_a_manifest", {}),
+    (NoLayer, "test_layer_built_from_an_entry_has_that_entry", {}),
 ]
 
 

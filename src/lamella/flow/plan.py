@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from lamella.protocols.layer import BytesLayer, LayerContext, SplitLayer
 from lamella.wire.manifest import format_manifest, parse_manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lamella.limits import Limits
     from lamella.protocols.key_provider import ValueKeys
@@ -78,7 +79,7 @@ def plan_layers(layers: Sequence[Layer], keys: ValueKeys, limits: Limits) -> Pla
     seal_positions = tuple(position for position, layer in enumerate(layers) if layer.strength)
     strengths = tuple(layers[position].strength for position in seal_positions)
     return Plan(
-        manifest=format_manifest(tuple(layer.entry() for layer in layers)),
+        manifest=format_manifest(tuple(map(_entry, layers))),
         layers=tuple(layers),
         split_at=split_at,
         split=split,
@@ -110,17 +111,32 @@ def plan_manifest(text: str, registry: Registry, keys: ValueKeys, limits: Limits
     return plan
 
 
+def _entry(layer: Layer) -> Entry:
+    with _naming(layer.name):
+        entry = layer.entry()
+        format_manifest((entry,))
+        return entry
+
+
 def _decoder(registry: Registry, entry: Entry) -> Layer:
     cls = registry.layer(entry.name)
+    with _naming(entry.name):
+        layer = cls.from_entry(entry)
+        _entry(layer)
+        return layer
+
+
+@contextmanager
+def _naming(layer: str) -> Iterator[None]:
+    """Name a layer that raises on its manifest entry, or gives something else in place of one."""
     try:
-        return cls.from_entry(entry)
+        yield
     except Exception as error:
         if passes(error):
             raise
         raise ManifestRefusedError(
-            f"layer {entry.name!r} failed with {type(error).__name__} on its manifest entry; "
-            "report it to its distribution",
-            layer=entry.name,
+            f"layer {layer!r} failed with {type(error).__name__} on its manifest entry; report it to its distribution",
+            layer=layer,
         ) from None
 
 

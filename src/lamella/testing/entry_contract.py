@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lamella.errors import ManifestRefusedError
+from lamella.protocols.layer import Entry
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import Layer
@@ -33,6 +34,7 @@ class EntryContract:
 
     def test_entry_can_stand_in_a_manifest(self, layer: Layer) -> None:
         entry = layer.entry()
+        assert isinstance(entry, Entry)
         assert entry.name == layer.name
         assert re.fullmatch("[a-z][a-z0-9_]{0,31}", entry.name)
         assert 1 <= entry.version <= 255
@@ -41,7 +43,9 @@ class EntryContract:
         assert all(re.fullmatch("[A-Za-z0-9_-]{1,64}", value) for _, value in entry.params)
 
     def test_layer_built_from_an_entry_has_that_entry(self, layer: Layer) -> None:
-        assert type(layer).from_entry(layer.entry()).entry() == layer.entry()
+        decoder = type(layer).from_entry(layer.entry())
+        assert isinstance(decoder, type(layer))
+        assert decoder.entry() == layer.entry()
 
     def test_unknown_version_is_refused(self, layer: Layer) -> None:
         with pytest.raises(ManifestRefusedError):
