@@ -186,7 +186,7 @@ class Stack:
         by copying. Raises as `get` does; `target` is then as it was.
 
         Raises:
-            InvalidValueError: `target` is neither of the two.
+            InvalidValueError: `target` is neither of the two; told before anything is read.
             OSError: It cannot be written.
         """
         from lamella.flow.spool import spool_into  # noqa: PLC0415 - who gets no stream need not import files and temp

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import subprocess
 import sys
+import tempfile
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -378,6 +381,34 @@ def test_target_that_is_neither_a_path_nor_a_file_is_refused(build, target):
     ref = stack.put_stream(ADDRESS, [noise(1000)])
     with pytest.raises(InvalidValueError, match="a target is a path, or a file that is open for writing bytes"):
         stack.get_into(ref, target)
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [
+        lambda path: path.open("w"),
+        lambda path: tempfile.NamedTemporaryFile("w", dir=path.parent),  # noqa: SIM115 - the test closes it
+        lambda _: codecs.getwriter("utf-8")(io.BytesIO()),
+        lambda path: (path.touch(), path.open("rb"))[1],
+        lambda path: _closed(path.open("wb")),
+        lambda path: _closed(path.open("wb", buffering=0)),
+        lambda _: _closed(io.BytesIO()),
+    ],
+    ids=["text", "temporary text", "codec", "reading", "closed", "closed raw", "closed memory"],
+)
+def test_file_that_takes_no_bytes_is_refused_before_anything_is_read(build, tmp_path, opened):
+    store = FaultyStore(MemoryStore())
+    stack = build(ORDERS[0], store)
+    ref = stack.put_stream(ADDRESS, [noise(1000)])
+    calls = len(store.calls)
+    with closing(opened(tmp_path / "file")) as target, pytest.raises(InvalidValueError, match="open for writing bytes"):
+        stack.get_into(ref, target)
+    assert len(store.calls) == calls
+
+
+def _closed(file):
+    file.close()
+    return file
 
 
 def test_loop_of_links_as_a_target_stays_and_cannot_be_written(build, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import os
 import tempfile
 from pathlib import Path
@@ -47,8 +46,10 @@ def spool_into(
             return _spool_to_path(final, limits, read)
         with final.open("wb") as opened:
             return spool_into(opened, limits, read)
-    if not hasattr(target, "write") or isinstance(target, io.TextIOBase):
-        raise InvalidValueError(f"{_TARGET}, not {type(target).__name__}")
+    try:
+        target.write(b"")  # What cannot be written is told before the whole value is read for it.
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InvalidValueError(f"{_TARGET}, and this {type(target).__name__} is not") from error
     with tempfile.TemporaryFile() as spool:
         count = read(lambda _, value: _fill(spool, value, limits))
         spool.seek(0)
