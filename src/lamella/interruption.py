@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import signal
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lamella.errors import LamellaError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 __all__ = ["interruption", "passes"]
 
@@ -14,18 +17,31 @@ __all__ = ["interruption", "passes"]
 def interruption(error: BaseException) -> BaseException | None:
     """Return what a signal's handler raised, such as a host's time-out, be it this error or one that this one hides.
 
-    It says nothing of the object at hand, wherever it happened to fall.
+    It says nothing of the object at hand, wherever it happened to fall. What a caller caught, and is handling while it
+    makes this call, is none of it: that ended an earlier one.
     """
     codes = {_code(signal.getsignal(number)) for number in signal.valid_signals()} - {None}
+    callers = _callers(error)
     raised: BaseException | None = error
     while raised is not None:
         trace = raised.__traceback__
+        if trace is not None and trace.tb_frame in callers:
+            return None
         while trace is not None:
             if trace.tb_frame.f_code in codes:
                 return raised
             trace = trace.tb_next
         raised = raised.__context__
     return None
+
+
+def _callers(error: BaseException) -> set[FrameType]:
+    """Return the frames outside the one that an error has reached."""
+    frame = None if error.__traceback__ is None else error.__traceback__.tb_frame
+    callers = set()
+    while frame is not None and (frame := frame.f_back) is not None:
+        callers.add(frame)
+    return callers
 
 
 def _code(handler: Any) -> object:  # noqa: ANN401 - a number, or whatever can be called

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import pytest
 
-from lamella.errors import ForkedProcessError, StoreError
+from lamella.errors import ForkedProcessError, IntegrityError, InvalidValueError, StoreConflictError, StoreError
 from lamella.policy import Policy
 from lamella.protocols.layer import BytesLayer
 from lamella.registry import installed_registry
@@ -218,3 +218,32 @@ def test_time_out_that_a_store_took_for_its_own_failure_comes_out(keyring):
             Stack([], CatchingStore(), keyring, policy=Policy(allow_plaintext=True)).put(ADDRESS, 1)
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+class ConflictingStore(MemoryStore):
+    """Is at another version whenever a condition is given for the first time."""
+
+    conflicts = 1
+
+    def put(self, locator, source, *, if_version=None):
+        if if_version is not None and self.conflicts:
+            self.conflicts -= 1
+            raise StoreConflictError("somebody wrote first")
+        return super().put(locator, source, if_version=if_version)
+
+
+def test_time_out_that_the_host_handles_while_it_calls_is_not_raised_again(build, raised):
+    stack = build("cobblestone256 | chunk", ConflictingStore())
+    ref = stack.put(ADDRESS, 1)
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+    except raised:
+        with pytest.raises(InvalidValueError, match="size_bytes said 2"):
+            stack.put_stream(ADDRESS, b"value", 2)
+        large = "value" * 2_000_000
+        stack.put(ADDRESS, large)
+        assert stack.get(ref) == large
+        assert not stack.engine.store.conflicts
+        stack.engine.store.put(stack.engine.place(ADDRESS).head, (b"planted",))
+        with pytest.raises(IntegrityError):
+            stack.get(ref)
