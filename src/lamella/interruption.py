@@ -11,7 +11,7 @@ from lamella.errors import LamellaError
 if TYPE_CHECKING:
     from types import FrameType
 
-__all__ = ["interruption", "passes"]
+__all__ = ["interruption", "passes", "raise_interruption"]
 
 
 def interruption(error: BaseException) -> BaseException | None:
@@ -53,6 +53,14 @@ def _code(handler: Any) -> object:  # noqa: ANN401 - a number, or whatever can b
     return getattr(handler, "__code__", None) or getattr(handler.__call__, "__code__", None)
 
 
+def raise_interruption(error: BaseException) -> None:
+    """Raise what a signal's handler raised, where this error is it or hides it."""
+    raised = interruption(error)
+    if raised is not None:
+        raise raised from raised.__cause__
+
+
 def passes(error: Exception) -> bool:
-    """Tell whether what a plugin raised leaves as it is: named already, no memory left, or a signal's handler."""
-    return isinstance(error, (LamellaError, MemoryError)) or interruption(error) is not None
+    """Tell whether what a plugin raised leaves as it is: named already, or no memory left; raises an interruption."""
+    raise_interruption(error)
+    return isinstance(error, (LamellaError, MemoryError))

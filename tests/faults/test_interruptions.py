@@ -12,6 +12,8 @@ from typing import ClassVar
 import pytest
 
 from lamella.errors import ForkedProcessError, IntegrityError, InvalidValueError, StoreConflictError, StoreError
+from lamella.keys.keyring import Keyring
+from lamella.keys.providers import FileKeyProvider
 from lamella.policy import Policy
 from lamella.protocols.layer import BytesLayer
 from lamella.registry import installed_registry
@@ -247,3 +249,10 @@ def test_time_out_that_the_host_handles_while_it_calls_is_not_raised_again(build
         stack.engine.store.put(stack.engine.place(ADDRESS).head, (b"planted",))
         with pytest.raises(IntegrityError):
             stack.get(ref)
+
+
+def test_time_out_inside_the_read_of_a_keyring_is_the_host_s_own_error(keyring_file, monkeypatch, raised):
+    provider = FileKeyProvider(keyring_file)
+    monkeypatch.setattr(provider, "_check", lambda _: signal.raise_signal(signal.SIGUSR1))
+    with pytest.raises(raised):
+        Keyring.open(provider)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from lamella.testing.plain_state_backends import MemoryStateBackend
 
 _VARIABLE = "LAMELLA__WORKERS__STATE_BACKEND"
 _MODULE = """
-import time
+import signal, time
 from lamella.testing.plain_state_backends import MemoryStateBackend, StubStateBackend
 
 class Mine(MemoryStateBackend):
@@ -31,6 +32,10 @@ class Slow(MemoryStateBackend):
 class Locked(MemoryStateBackend):
     def __init__(self):
         raise PermissionError("s3cr3t")
+
+class Interrupted(MemoryStateBackend):
+    def __init__(self):
+        signal.raise_signal(signal.SIGUSR1)
 
 class Half:
     def get(self): ...
@@ -51,6 +56,7 @@ def _own_process(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "some_backends.py").write_text(_MODULE)
     (tmp_path / "broken_backends.py").write_text("this is no python")
+    (tmp_path / "interrupted_backends.py").write_text("import signal\nsignal.raise_signal(signal.SIGUSR1)")
     (tmp_path / "raising_backends.py").write_text('raise RuntimeError("s3cr3t")')
     monkeypatch.syspath_prepend(tmp_path)
     _CONFIGURED.clear()
@@ -123,6 +129,24 @@ def test_what_a_class_raised_is_the_cause(monkeypatch, path, kind):
     with pytest.raises(ConfigError) as caught:
         configured_state_backend()
     assert isinstance(caught.value.__cause__, kind)
+
+
+class TooSlowError(ImportError):
+    """What a host's time-out raises, of the least convenient kind."""
+
+
+@pytest.mark.parametrize("path", ["some_backends.Interrupted", "interrupted_backends.Mine"])
+def test_time_out_inside_a_load_is_the_host_s_own_error(monkeypatch, path):
+    def handler(*_):
+        raise TooSlowError
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    monkeypatch.setenv(_VARIABLE, path)
+    try:
+        with pytest.raises(TooSlowError):
+            configured_state_backend()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_failed_load_is_tried_again(monkeypatch):

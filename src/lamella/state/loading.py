@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lamella.doors import Given, gather
 from lamella.errors import ConfigError
+from lamella.interruption import raise_interruption
 from lamella.registry import import_fault
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def load_backend(label: str, path: str) -> Any:  # noqa: ANN401 - any class with
     try:
         cls = getattr(importlib.import_module(module), name)
     except Exception as error:  # A module may raise anything while it is imported.
+        raise_interruption(error)
         fault = import_fault(error)
         says = f": {fault}" if fault else ""
         raise ConfigError(
@@ -84,6 +86,7 @@ def load_backend(label: str, path: str) -> Any:  # noqa: ANN401 - any class with
     except TypeError as error:
         raise ConfigError(f"{label}: {path!r} cannot be made without arguments ({error})") from error
     except Exception as error:  # So may a constructor, and what it says may hold a secret.
+        raise_interruption(error)
         raise ConfigError(
             f"{label}: {path!r} cannot be made: it raised {type(error).__name__}, which its traceback explains"
         ) from error
