@@ -197,6 +197,28 @@ def test_defect_shows_its_place_and_no_value(flags):
     assert not flags or json.loads(result.stderr)["error"] == "RuntimeError"
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"]], ids=["text", "json"])
+def test_interruption_says_the_same_while_the_command_is_imported_and_while_it_runs(flags):
+    code = (
+        "import signal, sys\n"
+        "class Finder:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name == module: signal.raise_signal(signal.SIGINT)\n"
+        "module = sys.argv.pop(1)\n"
+        "sys.meta_path.insert(0, Finder)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from lamella.__main__ import main\n"
+        "main()\n"
+    )
+    told = []
+    for module in ("click", "lamella.cli.demo"):
+        command = [sys.executable, "-c", code, module, "demo", *flags]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (result.returncode, result.stdout) == (1, "")
+        told.append(json.loads(result.stderr) if flags else result.stderr.strip())
+    assert told[0] == told[1]
+
+
 def test_reader_that_closes_the_pipe_is_no_error_to_tell(configured, shell):
     (configured / "value").write_text(json.dumps("x" * 1_000_000))
     ref = shell("put", "--file", "value", *CURSOR).stdout.strip()
