@@ -8,7 +8,14 @@ from typing import ClassVar
 
 import pytest
 
-from lamella.errors import ConfigError, ForkedProcessError, StackOrderError, StackWarning, StoreConflictError
+from lamella.errors import (
+    AddressError,
+    ConfigError,
+    ForkedProcessError,
+    StackOrderError,
+    StackWarning,
+    StoreConflictError,
+)
 from lamella.policy import Policy
 from lamella.registry import installed_registry
 from lamella.scope import Address, AssetScope, TaskScope
@@ -171,6 +178,18 @@ def test_layer_of_no_known_role_is_refused_when_the_stack_is_built(keyring):
 def test_scope_or_key_that_cannot_be_an_address_is_refused(make, match):
     with pytest.raises(ValueError, match=match):
         make()
+
+
+def test_what_is_no_scope_of_lamella_is_refused_by_its_type(build):
+    stack = build("cobblestone256")
+    for call in (
+        lambda: stack.put(Address("dag", "key"), 1),
+        lambda: stack.get_at(Address(None, "key")),
+        lambda: stack.delete(Address(Address(TaskScope("dag", "run", "task"), "key"), "key")),
+        lambda: stack.clear("dag"),
+    ):
+        with pytest.raises(AddressError, match=r"a scope is a lamella\.TaskScope or a lamella\.AssetScope, not a "):
+            call()
 
 
 def test_value_of_a_store_that_is_only_read_is_found_without_a_ref(build):

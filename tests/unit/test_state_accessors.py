@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from lamella.errors import (
+    AddressError,
     ConfigError,
     InvalidValueError,
     ManifestRefusedError,
@@ -20,6 +21,7 @@ from lamella.errors import (
     StoreError,
 )
 from lamella.policy import Accept, Policy
+from lamella.scope import XComScope
 from lamella.state import (
     AssetScope,
     AssetStateAccessor,
@@ -101,6 +103,12 @@ def test_accessors_return_what_was_set(database, backend, kind):
         assert (accessor.get("key"), accessor.get("other")) == (None, 1)
         accessor.clear()
         assert accessor.get("other") is None
+
+
+@pytest.mark.parametrize("scope", [AssetScope(name="x"), XComScope("dag", "run", "task")])
+def test_scope_that_is_no_task_s_is_refused_before_anything_is_written(database, backend, scope):
+    with pytest.raises(AddressError, match=f"takes the scope of a task, and this one is of kind '{scope.kind}'"):
+        TaskStateAccessor(scope, "try-1", database, backend)
 
 
 def test_database_holds_refs_and_nothing_else(task, database, backend, path):

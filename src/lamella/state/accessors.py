@@ -11,10 +11,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lamella.errors import ConfigError
+from lamella.errors import AddressError, ConfigError
 from lamella.limits import DEFAULT_LIMITS
 from lamella.state.loading import configured_state_backend, has_methods
-from lamella.state.scopes import AssetScope, owner_of
+from lamella.state.scopes import AssetScope, TaskScope, owner_of
 from lamella.state.thread import in_thread
 from lamella.state.values import is_ref
 from lamella.wire.codec import dump_json, load_json
@@ -123,6 +123,9 @@ class TaskStateAccessor(_Accessor):
         ti_id: The id of this try.
         database: Where the rows are.
         backend: Where the values are; by default the configured backend, and the rows themselves where none is.
+
+    Raises:
+        AddressError: The scope is no task's.
     """
 
     def __init__(
@@ -130,6 +133,10 @@ class TaskStateAccessor(_Accessor):
     ) -> None:
         """Take the state of a task into the hand."""
         super().__init__(owner_of(scope).scope, database, backend)
+        if self._scope.kind != TaskScope.kind:
+            raise AddressError(
+                f"a TaskStateAccessor takes the scope of a task, and this one is of kind {self._scope.kind!r}"
+            )
         self._ti_id = str(ti_id)
 
     def _write(self, backend: BaseStateBackend, key: str, value: Any) -> Any:  # noqa: ANN401 - any JSON document

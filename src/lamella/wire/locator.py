@@ -17,6 +17,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from lamella.errors import AddressError
+from lamella.scope import AssetScope, TaskScope
 from lamella.wire.record import pack_record
 
 if TYPE_CHECKING:
@@ -80,7 +82,14 @@ class Place(NamedTuple):
 
 
 def scope_id(mac: Callable[[bytes], bytes], deployment: str, scope: Scope) -> str:
-    """Return the opaque id of a scope without its map index: 16 bytes in hex."""
+    """Return the opaque id of a scope without its map index: 16 bytes in hex.
+
+    Raises:
+        AddressError: It is no scope, or a host's own.
+    """
+    if not isinstance(scope, (TaskScope, AssetScope)):
+        found = f"{type(scope).__module__}.{type(scope).__name__}"
+        raise AddressError(f"a scope is a lamella.TaskScope or a lamella.AssetScope, not a {found}")
     named = [text for pair in scope.fields() for text in pair]
     return mac(pack_record(["scope", deployment, scope.kind, *named]))[:_ID_BYTES].hex()
 
