@@ -26,6 +26,7 @@ from lamella.scope import Address
 from lamella.state import AssetScope, BaseStateBackend, LayeredStateBackend, TaskScope, open_state_stack, wrap
 from lamella.state.inner import BackendStore, unarmoured
 from lamella.testing.plain_state_backends import MemoryStateBackend, StubStateBackend
+from lamella_layers.store.inline import InlineStore
 from lamella_layers.store.memory import MemoryStore
 
 _LAYERS = "zstd | padme | cobblestone256"
@@ -265,6 +266,11 @@ def test_what_is_no_backend_is_not_wrapped(keyring, wrong):
         wrap(wrong, _LAYERS, keyring)
 
 
+def test_class_in_the_place_of_a_backend_is_not_wrapped(keyring):
+    with pytest.raises(ConfigError, match="is the class MemoryStateBackend; make one of it"):
+        wrap(MemoryStateBackend, _LAYERS, keyring)
+
+
 def test_layers_may_be_objects_and_must_seal(inner, keyring):
     layers = [installed_registry().layer(name)() for name in ("padme", "cobblestone256")]
     backend = wrap(inner, layers, keyring)
@@ -304,6 +310,15 @@ def test_left_backend_beside_today_s_store_reads_and_erases_both(build, inner):
     assert backend.get(_TASK, "text") == "new"
     backend.delete(_TASK, "text")
     assert backend.get(_TASK, "text") is None
+
+
+def test_ref_that_holds_the_object_is_named_where_its_alias_became_a_backend_s(build, inner):
+    ref = _write(LayeredStateBackend(build(_LAYERS, InlineStore())), 1)
+    backend = LayeredStateBackend(build(_LAYERS, BackendStore(inner)))
+    with pytest.raises(ManifestRefusedError, match="names a wrapped backend now"):
+        backend.deserialize_task_state_from_ref(ref)
+    moved = LayeredStateBackend(build(_LAYERS, BackendStore(inner), alias="new", others={"main": InlineStore()}))
+    assert moved.deserialize_task_state_from_ref(ref) == 1
 
 
 def test_ref_of_the_other_kind_is_refused_before_the_inner_backend_is_asked(backend, inner):

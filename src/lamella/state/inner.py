@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from lamella.armour import armour, unarmour
 from lamella.config import build_stack, load_config
-from lamella.errors import ConfigError, LimitExceededError, StoreError
+from lamella.errors import ConfigError, LimitExceededError, ManifestRefusedError, StoreError
 from lamella.flow.edge import storing
 from lamella.flow.write import write
 from lamella.protocols.store import InRefStore, Version
@@ -146,8 +146,22 @@ class BackendStore(InRefStore):
             )
         return body
 
-    def fetch(self, kind: str, ref: str, locator: str) -> Any:  # noqa: ANN401 - what the backend returns
-        """Hand a ref to the backend's read hook, and return what it returns."""
+    def fetch(self, kind: str, ref: str | bytes, locator: str) -> Any:  # noqa: ANN401 - what the backend returns
+        """Hand a ref, or what a ref of ours carried as its body, to the backend's read hook; return what that returns.
+
+        Raises:
+            ManifestRefusedError: The body is no ref but the object itself.
+            StoreError: The hook failed.
+        """
+        if isinstance(ref, bytes):
+            try:
+                ref = ref.decode()
+            except UnicodeDecodeError:
+                raise ManifestRefusedError(
+                    "the ref holds the object itself, and its alias names a wrapped backend now; give that another "
+                    "alias, and list the store of before under [stores]",
+                    locator=locator,
+                ) from None
         shape = "state_store" if self.by_scope else "state"
         with storing(locator):
             return getattr(self.inner, f"deserialize_{kind}_{shape}_from_ref")(ref)

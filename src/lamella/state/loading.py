@@ -98,8 +98,10 @@ def refuse_no_backend(label: str, backend: object) -> None:
     """Refuse an object without the contract of a state backend.
 
     Raises:
-        ConfigError: It lacks a method; the message names those that it lacks.
+        ConfigError: It is a class, or lacks a method; the message names those that it lacks.
     """
+    if isinstance(backend, type):
+        raise ConfigError(f"{label} is the class {backend.__name__}; make one of it")
     lacks = [name for name in _METHODS if not callable(getattr(backend, name, None))]
     if not lacks and not has_methods(backend, BY_SCOPE) and not has_methods(backend, BY_NAME):
         lacks = [name for name in BY_NAME if not callable(getattr(backend, name, None))]

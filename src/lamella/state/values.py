@@ -186,7 +186,7 @@ def read_by_ref(stack: Stack, kind: str, text: str) -> Any:  # noqa: ANN401 - an
         raise RefMismatchError(f"the ref is genuine but of kind {ref.place.kind!r}; look for a row that was copied")
     source = engine.source(ref)
     if ref.body is not None and isinstance(source.store, BackendStore):
-        held = source.store.fetch(kind, ref.body.decode(), ref.place.head)
+        held = source.store.fetch(kind, ref.body, ref.place.head)
         if held is None:
             raise ObjectNotFoundError(
                 "the wrapped backend holds nothing behind its ref: it was deleted, expired or never written",
