@@ -217,7 +217,8 @@ class SqliteStore(Store):
             raise failure(error, self._path, locator) from error
         except OSError as error:
             raise StoreError(
-                "the database file cannot be reached; let this user enter its folder", locator=locator
+                f"the database file cannot be reached ({error.strerror}); check its path and who may enter its folder",
+                locator=locator,
             ) from error
 
     def _connect(self) -> sqlite3.Connection:
