@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import os
 import subprocess
 import sys
 import tempfile
@@ -356,6 +357,18 @@ def test_link_as_a_target_is_followed_and_stays(build, tmp_path):
         assert stack.get_into(ref, tmp_path / "link") == 1000
         assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "file").read_bytes() == noise(1000)
+
+
+def test_path_of_an_open_pipe_is_written_into(build):
+    stack = build(ORDERS[0])
+    ref = stack.put_stream(ADDRESS, [noise(1000)])
+    reading, writing = os.pipe()
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+        try:
+            assert stack.get_into(ref, f"/dev/fd/{writing}") == 1000
+        finally:
+            os.close(writing)
+        assert pipe.read() == noise(1000)
 
 
 def test_path_may_be_bytes_or_what_names_one(build, tmp_path):

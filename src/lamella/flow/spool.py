@@ -61,12 +61,14 @@ def spool_into(
 def _followed(path: str | bytes | os.PathLike[str] | os.PathLike[bytes]) -> Path:
     """Return the path behind all links; what Path.resolve makes of a loop depends on the Python."""
     try:
-        final = Path(os.path.realpath(os.fsdecode(path)))
+        given = Path(os.fsdecode(path))
+        final = Path(os.path.realpath(given))
     except (TypeError, ValueError) as error:
         raise InvalidValueError(f"{_TARGET}, and this is no path: {type(error).__name__}") from None
     if final.is_symlink():
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(final))
-    return final
+    # The pipe behind /dev/stdout, or behind the /dev/fd/63 of a shell, has no path of its own.
+    return given if given.exists() and not final.exists() else final
 
 
 def _spool_to_path(final: Path, limits: Limits, read: Callable[[Callable[[Lead, Payload], int]], int]) -> int:
