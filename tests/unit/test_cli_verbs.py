@@ -105,6 +105,14 @@ def test_stream_is_written_to_a_file_as_it_was(cli, configured, size_bytes):
     assert (configured / "copy").read_bytes() == (configured / "stream").read_bytes()
 
 
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1"])
+def test_stream_goes_to_the_standard_output_by_each_of_its_names_and_nothing_with_it(configured, shell, name):
+    (configured / "bytes").write_bytes(b"bytes")
+    ref = shell("put", "--stream", "bytes", *CURSOR).stdout.strip()
+    got = shell("get", ref, "--output", name)
+    assert (got.stdout, got.stderr) == ("bytes", "")
+
+
 @pytest.mark.usefixtures("configured")
 def test_stream_comes_from_the_standard_input_and_goes_to_the_standard_output(cli):
     ref = cli("put", "--stream", "-", *CURSOR, given=b"\x00\xff\r\n").stdout.strip()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -51,8 +52,16 @@ def get(ref: str | None, output: Path | None, key: str | None, *, names: Names, 
 
 def _write(stack: Stack, ref: str, output: Path, address: Address | None, *, as_json: bool) -> None:
     """Write a stream; what is said about it never mixes with its bytes."""
-    if output == _STDOUT:
+    if _is_stdout(output):
         stack.get_into(ref, sys.stdout.buffer, expect=address)
         return
     count = stack.get_into(ref, output, expect=address)
     answer({"output": str(output), "size_bytes": count}, f"{count} bytes are in {output}", as_json=as_json)
+
+
+def _is_stdout(output: Path) -> bool:
+    """Tell whether a path means the standard output, be it by a name such as /dev/stdout."""
+    try:
+        return output == _STDOUT or os.path.samestat(output.stat(), os.fstat(sys.stdout.fileno()))
+    except OSError:
+        return False
