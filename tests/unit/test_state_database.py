@@ -10,7 +10,14 @@ from contextlib import closing
 
 import pytest
 
-from lamella.errors import AddressError, InvalidValueError, ObjectNotFoundError, StoreError, StoreUnavailableError
+from lamella.errors import (
+    AddressError,
+    ConfigError,
+    InvalidValueError,
+    ObjectNotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from lamella.state import NEVER_EXPIRE, AssetScope, LayeredStateBackend, StateDatabase, TaskScope
 from lamella.state import database as module
 
@@ -239,6 +246,12 @@ def test_locked_file_is_a_transient_error(database, path, monkeypatch):
         assert caught.value.transient
         connection.rollback()
     assert database.get(_TASK, "key") == "row"
+
+
+@pytest.mark.parametrize("path", [":memory:", ""])
+def test_database_without_a_file_is_refused(path):
+    with pytest.raises(ConfigError, match="needs a file"):
+        StateDatabase(path)
 
 
 def test_file_that_cannot_be_used_is_an_error_that_says_what_to_check(tmp_path):

@@ -10,18 +10,18 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import sys
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from lamella.errors import InvalidValueError, StoreError, StoreUnavailableError
+from lamella.errors import ConfigError, InvalidValueError, StoreError, StoreUnavailableError
 from lamella.limits import DEFAULT_LIMITS
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.state.scopes import owner_of
 
 if TYPE_CHECKING:
-    import os
     import sqlite3
     from collections.abc import Iterator
 
@@ -63,10 +63,15 @@ class StateDatabase:
     Args:
         path: The file; a relative one is taken from the working directory of now.
         retention: How long a row lives that is set without `expires_at`; None for ever.
+
+    Raises:
+        ConfigError: The path is what SQLite has for no file.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, retention: dt.timedelta | None = None) -> None:
         """Name the file; the first call makes it."""
+        if os.fspath(path) in {"", ":memory:"}:
+            raise ConfigError("a state database needs a file, since each call opens it for itself; name one")
         self._path = Path(path).absolute()
         self._retention = retention
 
