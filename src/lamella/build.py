@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING, Any
 
 from lamella.errors import ConfigError, UnknownPluginError
+from lamella.registry import configuring
 from lamella.settings import parse_field, unknown
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def build_layer(label: str, spec: LayerSpec, registry: Registry) -> Layer:
     for name, each in own.items():
         if name not in given and each.default is MISSING and each.default_factory is MISSING:
             raise ConfigError(f"{label}: {spec.name} needs a {name}: write {spec.name}({name}=...)")
-    layer: Layer = cls(**given)
+    with configuring(f"{label}: {spec.name}"):
+        layer: Layer = cls(**given)
     return layer
 
 
@@ -59,7 +61,8 @@ def build_store(label: str, spec: StoreSpec, registry: Registry) -> Store:
     if scheme not in registry.stores:
         raise UnknownPluginError(f"{label}: {unknown('store scheme', scheme, registry.stores)}")
     try:
-        return registry.store(scheme).from_url(spec.url, spec.options)
+        with configuring(f"{label}: {scheme}"):
+            return registry.store(scheme).from_url(spec.url, spec.options)
     except OSError as error:
         raise ConfigError(
             f"{label}: cannot tell where it is: {error.strerror}; give an absolute path, or start in another folder"

@@ -6,6 +6,7 @@ Names come from entry points alone. Nothing that is stored is ever an import pat
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
@@ -17,10 +18,10 @@ from lamella.protocols.layer import Layer
 from lamella.protocols.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from importlib.metadata import EntryPoint
 
-__all__ = ["RETIRED_NAMES", "Registry", "import_fault", "installed_registry"]
+__all__ = ["RETIRED_NAMES", "Registry", "configuring", "import_fault", "installed_registry"]
 
 RETIRED_NAMES: Final[frozenset[str]] = frozenset()
 """Names that a release used and no later one may reuse."""
@@ -94,6 +95,27 @@ def installed_registry() -> Registry:
 def import_fault(error: Exception) -> str:
     """Return what the error of an import says where that is about names; else nothing, since it may hold a secret."""
     return str(error) if isinstance(error, (ImportError, AttributeError, SyntaxError)) else ""
+
+
+@contextmanager
+def configuring(label: str) -> Iterator[None]:
+    """Name a plugin that raises an error of its own on what is configured, and never that error's text.
+
+    Raises:
+        ConfigError: It raised one.
+        OSError: It raised that; the caller knows what it asked for.
+    """
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        if passes(error):
+            raise
+        raise ConfigError(
+            f"{label} does not take its settings: it raised {type(error).__name__}, which its traceback explains; "
+            "correct them, or report it to its distribution"
+        ) from error
 
 
 def _table(what: str, points: Iterable[EntryPoint]) -> _Table:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, EntryPoints
+from typing import ClassVar
 
 import pytest
 
+from lamella.build import build_layer, build_store
+from lamella.chain import LayerSpec, StoreSpec
 from lamella.errors import ConfigError, DuplicatePluginError, UnknownPluginError
+from lamella.keys.open import open_provider
+from lamella.protocols.key_provider import KeyProvider
 from lamella.registry import Registry, installed_registry
 from lamella.scope import Address, TaskScope
 from lamella.wire.envelope import pack_header
 from lamella_layers.compress.zstd import Zstd
 from lamella_layers.pad.padme import Padme
+from lamella_layers.store.memory import MemoryStore
 
 GROUP = "lamella.layers"
 
@@ -100,3 +107,48 @@ def test_object_of_a_plugin_that_cannot_be_imported_is_not_damage(build):
     stack.engine.store.put(stack.engine.place(address).head, (pack_header(0, "missing.1"), b"..."))
     with pytest.raises(ConfigError, match="cannot be imported"):
         stack.get_at(address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picky(Padme):
+    name: ClassVar[str] = "picky"
+
+    level: int = 0
+
+    def __post_init__(self):
+        if self.level:
+            raise ValueError("s3cr3t")
+
+
+class PickyStore(MemoryStore):
+    @classmethod
+    def from_url(cls, url, options):
+        raise KeyError(url, options, "s3cr3t")
+
+
+class PickyProvider(KeyProvider):
+    name: ClassVar[str] = "picky"
+
+    @classmethod
+    def from_spec(cls, rest):
+        raise KeyError(rest)
+
+    def load(self):
+        raise NotImplementedError
+
+
+_PICKY = Registry({"picky": Picky}, {"picky": PickyStore}, {"picky": PickyProvider})
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: build_layer("item 1", LayerSpec("picky", (("", "5"),)), _PICKY), "item 1: picky does not take its"),
+        (lambda: build_store("stores.main", StoreSpec("picky://", {}), _PICKY), "stores.main: picky does not take its"),
+        (lambda: open_provider("picky:s3cr3t", _PICKY), "key provider 'picky' does not take its settings"),
+    ],
+)
+def test_plugin_that_raises_an_error_of_its_own_on_its_settings_is_named(make, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        make()
+    assert "s3cr3t" not in str(caught.value)

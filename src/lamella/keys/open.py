@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lamella.errors import ConfigError, KeyringError
 from lamella.interruption import passes
 from lamella.keys.document import unpack
-from lamella.registry import Registry, installed_registry
+from lamella.registry import Registry, configuring, installed_registry
 
 if TYPE_CHECKING:
     from lamella.keys.record import KeyringRecord
@@ -32,7 +32,8 @@ def open_provider(spec: str, registry: Registry | None = None) -> KeyProvider:
     if not colon:
         raise ConfigError("a keyring spec begins with the name of a key provider, as in file:PATH or env:NAME")
     try:
-        return (registry or installed_registry()).key_provider(name).from_spec(rest)
+        with configuring(f"key provider {name!r}"):
+            return (registry or installed_registry()).key_provider(name).from_spec(rest)
     except OSError as error:
         raise ConfigError(
             f"cannot tell where the keyring is: {error.strerror}; give an absolute path, or start in another folder"
