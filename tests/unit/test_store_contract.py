@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from lamella.errors import ObjectNotFoundError, StoreConflictError
@@ -29,6 +31,7 @@ class CheckedBefore(MemoryStore):
         body = b"".join(source)
         if if_version is not None and self._version(locator) != if_version:
             raise StoreConflictError("it is at another version", locator=locator)
+        time.sleep(0.001)  # Lets another thread in, which a busy machine may not do by itself.
         return super().put(locator, (body,))
 
     def _version(self, locator):
