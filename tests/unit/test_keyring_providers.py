@@ -134,7 +134,7 @@ def test_save_that_fails_leaves_the_old_document_and_nothing_else(saved, path, m
 def test_save_removes_what_killed_ones_left_and_nothing_else(tmp_path, forked, name):
     provider = FileKeyProvider(tmp_path / name)
     provider.save(pack(_RECORD), replace=False)
-    kept = [f".{name}.20261128", f".{name}.swp", f"{name}.new-copy", ".a.new-12345678"]
+    kept = [f".{name}.20261128", f".{name}.swp", f"{name}.new-copy", f".{name}.new-copy-of-mine", ".a.new-12345678"]
     for each in kept:
         (tmp_path / each).touch()
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["EnvKeyProvider", "FileKeyProvider"]
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_RANDOM_CHARS = 8
+"""What `tempfile.mkstemp` puts behind a prefix."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TRANSIENT = frozenset((errno.EIO, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.ETIMEDOUT))
 
@@ -95,7 +97,7 @@ class FileKeyProvider(KeyProvider):
             with _locked(path):
                 check_successor(self.load(), document)
                 # Under the lock they are nobody's: a save that was killed left them, with every secret in them.
-                for left in path.parent.glob(glob.escape(_private(path)) + "*"):
+                for left in path.parent.glob(glob.escape(_private(path)) + "?" * _RANDOM_CHARS):
                     left.unlink(missing_ok=True)
                 _write(path, document, replace=True)
         except FileExistsError:
