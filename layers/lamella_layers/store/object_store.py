@@ -80,7 +80,7 @@ class S3ObjectStore(ObstoreStore):
         self._bucket = bucket
         self._prefix = folder or None
         self._allow_http = allow_http
-        self.conditional_put = conditional_put  # type: ignore[misc]  # the server decides, not the class
+        self.conditional_put = conditional_put
         given = {
             "region": region,
             "endpoint": endpoint,
@@ -145,7 +145,7 @@ class FileObjectStore(ObstoreStore):
     """A folder of files, by obstore; it writes under no condition, and syncs nothing."""
 
     scheme: ClassVar[str] = "file"
-    conditional_put: ClassVar[bool] = False
+    conditional_put: bool = False
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Name the folder, which is made when it is missing.

@@ -122,7 +122,7 @@ def _decoder(registry: Registry, entry: Entry) -> Layer:
     cls = registry.layer(entry.name)
     with _naming(entry.name):
         layer = cls.from_entry(entry)
-        _entry(layer)
+        _entry(layer)  # What is no layer is named here, before it is asked for more.
         return layer
 
 

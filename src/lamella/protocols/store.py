@@ -105,7 +105,7 @@ class Store(ABC):
     """
 
     scheme: ClassVar[str]
-    conditional_put: ClassVar[bool] = True
+    conditional_put: bool = True
     lists: ClassVar[bool] = True
     streams: ClassVar[bool] = True
     fork_safe: ClassVar[bool] = True
@@ -208,7 +208,7 @@ class InRefStore(Store):
         refusal: What the caller is told: where the object is, and how to reach it.
     """
 
-    conditional_put: ClassVar[bool] = False
+    conditional_put: bool = False
     lists: ClassVar[bool] = False
     streams: ClassVar[bool] = False
     in_ref: ClassVar[bool] = True
