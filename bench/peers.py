@@ -42,7 +42,7 @@ if TYPE_CHECKING:
         def get(self, name: str) -> object: ...
 
 
-__all__ = ["PEERS", "fernet_zlib"]
+__all__ = ["PEERS", "UNDER_ONE_KEY", "fernet_zlib"]
 
 _LEVEL = 6
 _NONCE_BYTES = 12
@@ -193,9 +193,11 @@ def _finish(coroutine: Coroutine[Any, Any, T]) -> T:
     raise SystemExit("a peer waits for its event loop now; measure it on one")
 
 
+UNDER_ONE_KEY: dict[str, Callable[[Path], Peer]] = {"AESGCM by hand + zstd": _aesgcm, "Tink + zstd": _tink}
+"""One sealing under one key: no key of the value's own, no ids, no ref."""
+
 PEERS: dict[str, Callable[[Path], Peer]] = {
-    "AESGCM by hand + zstd": _aesgcm,
-    "Tink + zstd": _tink,
+    **UNDER_ONE_KEY,
     "age (pyrage) + zstd": _age,
     "AWS Encryption SDK + zstd": _aws,
     "Temporal data converter": _temporal,
