@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from lamella.errors import AddressError
 
-__all__ = ["NO_MAP_INDEX", "Address", "AssetScope", "Scope", "TaskScope", "XComScope"]
+__all__ = ["NO_MAP_INDEX", "Address", "AssetScope", "Scope", "TaskScope", "XComScope", "check_address"]
 
 _MAX_TEXT_CHARS = 4096
 _MAX_MAP_INDEX = 2**31 - 1
@@ -126,6 +126,16 @@ class Address:
     def __post_init__(self) -> None:
         """Refuse a key that no store could hold under its name."""
         _check_text("key", self.key)
+
+
+def check_address(address: object) -> None:
+    """Refuse what is given in place of an address.
+
+    Raises:
+        AddressError: It is no `Address`.
+    """
+    if not isinstance(address, Address):
+        raise AddressError(f"an address is a lamella.Address(scope, key), not a {type(address).__name__}")
 
 
 def _check_text(name: str, text: object) -> None:

@@ -320,6 +320,15 @@ def test_store_that_raises_its_own_error_is_named_by_its_kind_alone(plugins, met
     assert "canary" not in str(refused.value)
 
 
+@pytest.mark.parametrize("given", [None, b"bytes", ("version", iter(()), "more")])
+def test_store_that_gives_no_pair_of_version_and_payload_is_named(plugins, given, monkeypatch):
+    stack = plugins(Same())
+    ref = stack.put(ADDRESS, 1)
+    monkeypatch.setattr(MemoryStore, "get", lambda *_: given)
+    with pytest.raises(StoreError, match=r"the store failed with (Type|Value)Error"):
+        stack.get(ref)
+
+
 def test_part_that_the_store_cannot_give_is_no_damage(plugins):
     class Flaky(MemoryStore):
         def get(self, locator):

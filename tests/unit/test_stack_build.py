@@ -192,6 +192,20 @@ def test_what_is_no_scope_of_lamella_is_refused_by_its_type(build):
             call()
 
 
+def test_what_is_no_address_is_refused_by_its_type(build):
+    stack = build("cobblestone256")
+    ref = stack.put(Address(TaskScope("dag", "run", "task"), "key"), 1)
+    for call in (
+        lambda: stack.put("key", 1),
+        lambda: stack.put_stream("key", b"1"),
+        lambda: stack.get_at("key"),
+        lambda: stack.get(ref, expect="key"),
+        lambda: stack.delete("key"),
+    ):
+        with pytest.raises(AddressError, match=r"an address is a lamella\.Address\(scope, key\), not a str"):
+            call()
+
+
 def test_value_of_a_store_that_is_only_read_is_found_without_a_ref(build):
     address = Address(TaskScope("dag", "run", "task"), "key")
     archive = MemoryStore()

@@ -262,6 +262,14 @@ def test_file_that_cannot_be_used_is_an_error_that_says_what_to_check(tmp_path):
         assert not caught.value.transient
 
 
+@pytest.mark.parametrize("stored", ["\ud800", b"row", 7, None])
+def test_row_that_is_no_text_is_refused_and_the_old_one_stays(database, stored):
+    database.set(_TASK, "key", "row")
+    with pytest.raises(InvalidValueError):
+        database.set(_TASK, "key", stored)
+    assert database.get(_TASK, "key") == "row"
+
+
 @pytest.mark.parametrize("key", ["\ud800", 7, "k" * 5000])
 def test_key_that_cannot_be_one_is_refused(database, key):
     with pytest.raises(AddressError):

@@ -10,7 +10,7 @@ from lamella.errors import ConfigError, ManifestRefusedError, RefMismatchError
 from lamella.flow.passage import Passage
 from lamella.flow.plan import plan_manifest
 from lamella.policy import admit
-from lamella.scope import Address
+from lamella.scope import Address, check_address
 from lamella.wire.lead import pack_lead
 from lamella.wire.locator import Place, key_place, scope_id
 from lamella.wire.ref import Ref, format_ref, parse_ref
@@ -113,6 +113,7 @@ class Engine:
             return scope_id(mac_id, deployment, scope)
 
         def place(address: Address) -> Place:
+            check_address(address)
             return key_place(mac_id, self.scope_id(address.scope), address)
 
         def target(codec: int, scope: Scope, key: str, ref_key_id: bytes) -> Target:
@@ -146,8 +147,16 @@ class Engine:
             )
 
     def target(self, codec: int, address: Address) -> Target:
-        """Return what a write in a codec to an address begins with."""
-        return self._known_target(codec, address.scope, address.key, self.keyring.ref_key_id)
+        """Return what a write in a codec to an address begins with.
+
+        Raises:
+            AddressError: It is no address, or its scope is none.
+        """
+        try:
+            return self._known_target(codec, address.scope, address.key, self.keyring.ref_key_id)
+        except AttributeError:
+            check_address(address)
+            raise
 
     def ref(self, place: Place, body: bytes | None) -> str:
         """Return the ref of what rests at a place, or in `body`."""

@@ -20,6 +20,7 @@ from lamella.errors import ConfigError, InvalidValueError, StoreError, StoreUnav
 from lamella.limits import DEFAULT_LIMITS
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.state.scopes import owner_of
+from lamella.wire.codec import encode_text
 
 if TYPE_CHECKING:
     import sqlite3
@@ -85,9 +86,10 @@ class StateDatabase:
             expires_at: When the row ends; by default after the retention. `NEVER_EXPIRE` for never.
 
         Raises:
-            InvalidValueError: The row cannot end at that time.
+            InvalidValueError: It cannot be kept as a text, or the row cannot end at that time.
             StoreError: The file cannot be used.
         """
+        encode_text(stored)  # SQLite would keep bytes as they are.
         self._run(_SET, (*_row(scope, key), stored, self.ends_at(expires_at)))
 
     def ends_at(self, expires_at: dt.datetime | None = None) -> float:

@@ -22,7 +22,7 @@ from lamella.flow.stream import gather
 from lamella.flow.write import write
 from lamella.scope import Address
 from lamella.state.inner import BackendStore, armoured, unarmoured
-from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, load_json
+from lamella.wire.codec import CODEC_JSON, CODEC_RAW, dump_json, encode_text, load_json
 from lamella.wire.ref import PREFIX, Ref
 
 if TYPE_CHECKING:
@@ -233,12 +233,7 @@ def _decoded(engine: Engine, _lead: Lead, value: Payload) -> str:
 
 
 def _encoded(engine: Engine, text: str) -> bytes:
-    if not isinstance(text, str):
-        raise InvalidValueError(f"a text is a str, not {type(text).__name__}; the write hooks take other values")
-    try:
-        raw = text.encode()
-    except UnicodeEncodeError:
-        raise InvalidValueError("the text holds a lone surrogate; clean it before use") from None
+    raw = encode_text(text)
     engine.limits.check_value(len(raw))
     return raw
 

@@ -26,7 +26,7 @@ from lamella.wire.plain import is_plain
 if TYPE_CHECKING:
     from lamella.limits import Limits
 
-__all__ = ["CODEC_JSON", "CODEC_RAW", "dump_json", "load_json"]
+__all__ = ["CODEC_JSON", "CODEC_RAW", "dump_json", "encode_text", "load_json"]
 
 CODEC_JSON: Final = 0
 CODEC_RAW: Final = 1
@@ -56,6 +56,20 @@ def dump_json(value: Any, limits: Limits) -> bytes:  # noqa: ANN401 - whatever t
         is_plain(load_json(text), limits)  # What was written is exact JSON, so its depth can be told.
     limits.check_value(len(text))
     return text
+
+
+def encode_text(text: str) -> bytes:
+    """Return a text that is kept verbatim in UTF-8.
+
+    Raises:
+        InvalidValueError: It is no text, or cannot be encoded.
+    """
+    if not isinstance(text, str):
+        raise InvalidValueError(f"a text is a str, not {type(text).__name__}; the write hooks take other values")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise InvalidValueError("the text holds a lone surrogate; clean it before use") from None
 
 
 def load_json(text: bytes | memoryview) -> Any:  # noqa: ANN401 - any JSON document
