@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
 from typing import ClassVar
 
 import pytest
 
-from lamella.protocols.layer import BytesLayer, FactBlock, SplitLayer
+from lamella.errors import IntegrityError, LimitExceededError
+from lamella.protocols.layer import BytesLayer, FactBlock, Role, SplitLayer
 from lamella.testing import LayerContract, SplitLayerContract
 
 
@@ -118,6 +120,56 @@ def test_layer_that_breaks_a_claim_fails_it(layer, claim, arguments):
 def test_layer_that_does_nothing_keeps_every_such_claim(claim):
     arguments = next(arguments for _, other, arguments in BROKEN if other == claim)
     getattr(LayerContract(), claim)(Plain(), **arguments)
+
+
+class Inflating(Plain):
+    """Run lengths, taken at their word."""
+
+    role: ClassVar[str] = Role.COMPRESS
+
+    def encode(self, source, context):
+        del context
+        for segment in source:
+            for byte, run in groupby(bytes(segment)):
+                yield bytes([byte]) + sum(1 for _ in run).to_bytes(4, "big")
+
+    def decode(self, source, context):
+        del context
+        payload = b"".join(source)
+        for start in range(0, len(payload), 5):
+            yield payload[start : start + 1] * int.from_bytes(payload[start + 1 : start + 5], "big")
+
+
+class HeldToTheRatio(Inflating):
+    def decode(self, source, context):
+        for run in super().decode(source, context):
+            if len(run) > 5 * context.limits.max_ratio:
+                raise LimitExceededError("above limits.max_ratio")
+            yield run
+
+
+def test_reader_that_ignores_its_max_ratio_is_caught():
+    claim = LayerContract().test_reader_holds_what_decompresses_to_its_own_max_ratio
+    with pytest.raises(pytest.fail.Exception):
+        claim(Inflating())
+    claim(HeldToTheRatio())
+
+
+class Believing(Extensible):
+    """Makes room for the length that it reads."""
+
+    def decode(self, source, context):
+        del context
+        payload = b"".join(source)
+        room = bytearray(min(int.from_bytes(payload[:4], "big"), 2**28))
+        if len(payload) != 4 + len(room):
+            raise IntegrityError
+        yield payload[4:]
+
+
+def test_layer_that_makes_room_for_any_length_is_caught():
+    with pytest.raises(AssertionError, match="believes a length"):
+        LayerContract().test_only_a_lamella_error_escapes_on_hostile_bytes(Believing(), b"plain" * 60)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,15 +19,16 @@ import pytest
 
 from lamella.errors import IntegrityError, LamellaError, LimitExceededError
 from lamella.limits import SEGMENT_BYTES, Limits
+from lamella.protocols.layer import Role
 from lamella.testing.contexts import FixedKeys, layer_context
-from lamella.testing.entry_contract import EntryContract
 from lamella.testing.payloads import SEGMENTATIONS, cut, kept, mutations, noise, text
+from lamella.testing.seal_contract import SealContract
 from lamella.testing.threads import together
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
-    from lamella.protocols.layer import BytesLayer, FactBlock, Payload, Segment
+    from lamella.protocols.layer import BytesLayer, FactBlock
 
 __all__ = ["LayerContract"]
 
@@ -35,30 +36,11 @@ _SIZES = (0, 1, 2, 200, 255, 256, 257, 16_383, 16_384, 16_385, 65_535, 65_536, 2
 _LONG_SIZES = (SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 3 * SEGMENT_BYTES)
 _STREAM_SEGMENTS = 64
 _MAX_PEAK_BYTES = 16 * SEGMENT_BYTES
-_MAX_DECODED_BYTES = 64 * SEGMENT_BYTES
+_MAX_HOSTILE_BYTES = 128 * SEGMENT_BYTES
 
 
-class LayerContract(EntryContract):
+class LayerContract(SealContract):
     """What every `BytesLayer` promises; inherit it and give a `layer` fixture."""
-
-    @pytest.fixture
-    def layer(self) -> BytesLayer:
-        """Return the layer under test."""
-        raise NotImplementedError("override the `layer` fixture to return the layer under test")
-
-    def decoded_with(self, layer: BytesLayer) -> BytesLayer:
-        """Return the layer that decodes; by default the one that the manifest entry of `layer` gives."""
-        return type(layer).from_entry(layer.entry())
-
-    def encode(self, layer: BytesLayer, segments: Iterable[Segment]) -> tuple[bytes, FactBlock | None]:
-        """Return a payload and the facts of its seal."""
-        context = layer_context(layer)
-        return b"".join(layer.encode(iter(segments), context)), context.facts
-
-    def decode(self, layer: BytesLayer, segments: Iterable[Segment], facts: FactBlock | None) -> bytes:
-        """Return what `segments` decode to."""
-        decoder = self.decoded_with(layer)
-        return b"".join(_metered(decoder.decode(iter(segments), layer_context(decoder, facts=facts))))
 
     def decode_both_ways(self, layer: BytesLayer, payload: bytes, facts: FactBlock | None) -> bytes:
         """Return what a payload decodes to, and demand that stream and whole agree on it, or both refuse it."""
@@ -128,6 +110,16 @@ class LayerContract(EntryContract):
             with pytest.raises(LimitExceededError) if refused else nullcontext():
                 assert decoder.decode_whole(encoded, context) == plain
 
+    def test_reader_holds_what_decompresses_to_its_own_max_ratio(self, layer: BytesLayer) -> None:
+        if layer.role == Role.COMPRESS:
+            encoded, facts = self.encode(layer, [bytes(SEGMENT_BYTES)])
+            assert len(encoded) < SEGMENT_BYTES // 8, "zeros hardly shrink: this layer has another role"
+            decoder = self.decoded_with(layer)
+            context = layer_context(decoder, facts=facts, limits=Limits(max_ratio=2))
+            for decode in (decoder.decode_whole, lambda payload, seat: list(decoder.decode(iter([payload]), seat))):
+                with pytest.raises(LimitExceededError):
+                    decode(encoded, context)
+
     def test_no_segment_at_all_is_the_empty_payload(self, layer: BytesLayer) -> None:
         encoded, facts = self.encode(layer, [])
         assert self.decode(layer, [encoded], facts) == b""
@@ -184,9 +176,15 @@ class LayerContract(EntryContract):
     @pytest.mark.parametrize("plain", [b"", text(300), noise(300), text(70_000)], ids=len)
     def test_only_a_lamella_error_escapes_on_hostile_bytes(self, layer: BytesLayer, plain: bytes) -> None:
         encoded, facts = self.encode(layer, [plain])
-        for hostile in mutations(encoded, 1000):
-            with suppress(LamellaError):
-                self.decode_both_ways(layer, hostile, facts)
+        tracemalloc.start()
+        try:
+            for hostile in mutations(encoded, 1000):
+                with suppress(LamellaError):
+                    self.decode_both_ways(layer, hostile, facts)
+            _, peak_bytes = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak_bytes < _MAX_HOSTILE_BYTES, "the layer believes a length before it has seen the bytes"
 
     @pytest.mark.parametrize("fill", [bytes, noise])
     def test_stream_needs_bounded_memory(self, layer: BytesLayer, fill: Callable[[int], bytes]) -> None:
@@ -230,12 +228,3 @@ class LayerContract(EntryContract):
             return True
 
         assert all(together([partial(round_trips, number) for number in range(8)]))
-
-
-def _metered(decoding: Payload) -> Payload:
-    """Pass segments on, and fail when a small hostile payload decodes to an absurd amount."""
-    size = 0
-    for segment in decoding:
-        size += len(segment)
-        assert size <= _MAX_DECODED_BYTES
-        yield segment
