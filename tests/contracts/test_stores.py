@@ -64,11 +64,16 @@ class TestFileObjectStore(_FirstPartyContract):
 
 class TestS3ObjectStore(_FirstPartyContract):
     kind = S3ObjectStore
+    deletes_in_one_step = False
 
     @pytest.fixture
     def reopen(self, conditional_s3_server):
         prefix = os.urandom(8).hex()
         return lambda: S3ObjectStore(**conditional_s3_server, prefix=prefix, allow_http=True)
+
+    @pytest.fixture
+    def unreachable(self, conditional_s3_server):
+        return S3ObjectStore(**{**conditional_s3_server, "endpoint": "http://127.0.0.1:9"}, allow_http=True)
 
 
 class TestS3ObjectStoreWithoutConditions(_FirstPartyContract):

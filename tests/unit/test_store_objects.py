@@ -16,7 +16,6 @@ from lamella.errors import (
     ObjectNotFoundError,
     StoreConflictError,
     StoreError,
-    StoreUnavailableError,
 )
 from lamella.protocols.store import ABSENT
 from lamella_layers.store import obstore_errors
@@ -74,12 +73,6 @@ def test_wrong_credentials_are_a_store_error_without_the_secret(on_rclone, metho
     assert "access was denied" in str(caught.value)
     assert caught.value.__cause__ is not None
     assert "canary" not in f"{caught.value} {caught.value.__cause__} {store!r}"
-
-
-def test_server_that_is_down_is_unavailable(on_moto):
-    store = S3ObjectStore(**{**on_moto, "endpoint": "http://127.0.0.1:9"})
-    with pytest.raises(StoreUnavailableError):
-        store.get(_LOCATOR)
 
 
 def test_settings_of_the_environment_are_used(on_moto, monkeypatch):

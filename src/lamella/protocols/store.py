@@ -8,8 +8,9 @@ What every store promises, and `lamella.testing.StoreContract` proves:
 - **Idempotent delete.** Deleting what is absent is no error.
 - **Exact names.** A locator is `[a-z0-9/-]`, at most 160 characters, without empty, `.` or `..` components. Names
   that differ are different objects; a locator is never the prefix folder of another one.
-- **Conditions** (`conditional_put`). `if_version` is checked and the write is made as one step. Versions differ
-  whenever the bytes differ; a version is opaque, compared only for equality, and outlives the process.
+- **Conditions** (`conditional_put`). `if_version` is checked and the write or the delete is made as one step; a store
+  whose server has no such delete says so on its page. Versions differ whenever the bytes differ; a version is opaque,
+  compared only for equality, and outlives the process.
 - **Listing** (`lists`). `list(prefix)` streams in bounded memory, in no promised order, and each object that is there
   throughout the call once. A prefix ends in `/` and means that folder, never `ab/` for `a`. What other programs left
   under a name that is no locator is left out.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,7 +19,7 @@ from lamella.testing.threads import together
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lamella.protocols.store import Store
+    from lamella.protocols.store import Store, Version
 
 __all__ = ["ConcurrencyContract"]
 
@@ -27,6 +28,7 @@ _INCREMENTS = 12
 _CONFLICTS = 5000
 """How many refused updates one writer puts up with: far more than the others can cause."""
 
+_DELETES = 40
 _PROCESSES = 3
 _REWRITES = 24
 
@@ -37,6 +39,11 @@ def _create(store: Store, locator: str, body: bytes) -> bool:
     except StoreConflictError:
         return False
     return True
+
+
+def _delete(store: Store, locator: str, version: Version) -> None:
+    with suppress(StoreConflictError):
+        store.delete(locator, if_version=version)
 
 
 def _increment(store: Store, locator: str) -> None:
@@ -58,9 +65,11 @@ class ConcurrencyContract:
 
     Attributes:
         shared: Other instances and processes see what is written; false for a store in the memory of one process.
+        deletes_in_one_step: A delete under a condition is one step; false for a server that has no such request.
     """
 
     shared: ClassVar[bool] = True
+    deletes_in_one_step: ClassVar[bool] = True
 
     def test_threads_share_a_store(self, store: Store) -> None:
         locators = [any_locator() for _ in range(_THREADS)]
@@ -90,6 +99,17 @@ class ConcurrencyContract:
             store.put(locator, (b"0",))
             together([partial(_increment, store, locator)] * _THREADS)
             assert read(store, locator) == b"%d" % (_THREADS * _INCREMENTS)
+
+    def test_delete_under_a_condition_takes_no_later_write(self, store: Store) -> None:
+        if store.conditional_put and self.deletes_in_one_step:
+            for locator in [any_locator() for _ in range(_DELETES)]:
+                version = store.put(locator, (b"first",))
+                calls: list[Callable[[], object]] = [
+                    partial(_delete, store, locator, version),
+                    partial(store.put, locator, (b"second",)),
+                ]
+                together(calls)
+                assert read(store, locator) == b"second"
 
     @pytest.mark.parametrize("size_bytes", [100, 2 * SEGMENT_BYTES + 1])
     def test_readers_never_see_a_torn_object(self, store: Store, size_bytes: int) -> None:
