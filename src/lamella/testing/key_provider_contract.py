@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lamella.errors import KeyringError
+from lamella.errors import KeyProviderUnavailableError, KeyringError
 from lamella.keys.document import pack, unpack
 from lamella.keys.edit import add, keygen
 from lamella.keys.keyring import Keyring
@@ -24,7 +24,7 @@ __all__ = ["KeyProviderContract"]
 
 
 class KeyProviderContract:
-    """Subclass it and give a `provider` fixture; a read-only provider also gives `plant`.
+    """Subclass it and give a `provider` fixture; `plant` too if it is read-only, `unreachable` if it asks a server.
 
     A writable provider checks each replacement by `lamella.keys.edit.check_successor` in one step with the write, so
     that of two edits made from one document the second is refused.
@@ -41,6 +41,11 @@ class KeyProviderContract:
         return lambda document: provider.save(document, replace=False)
 
     @pytest.fixture
+    def unreachable(self) -> KeyProvider | None:
+        """Return a provider whose server does not answer, such as one at a closed port; None without a server."""
+        return None
+
+    @pytest.fixture
     def record(self) -> KeyringRecord:
         """Return a new keyring."""
         return keygen("contract", created_at=0)
@@ -55,6 +60,23 @@ class KeyProviderContract:
         plant(pack(record))
         assert unpack(provider.load()) == record
         assert unpack(provider.load()) == record
+
+    def test_later_load_returns_what_the_place_holds_by_then(
+        self, provider: KeyProvider, plant: Callable[[str], None], record: KeyringRecord
+    ) -> None:
+        plant(pack(record))
+        assert unpack(provider.load()) == record
+        following = _edited(record)
+        if provider.writable:
+            provider.save(pack(following), replace=True)
+        else:
+            plant(pack(following))
+        assert unpack(provider.load()) == following
+
+    def test_place_that_does_not_answer_is_unavailable(self, unreachable: KeyProvider | None) -> None:
+        if unreachable is not None:
+            with pytest.raises(KeyProviderUnavailableError):
+                unreachable.load()
 
     def test_keyring_opens_from_it(
         self, provider: KeyProvider, plant: Callable[[str], None], record: KeyringRecord
