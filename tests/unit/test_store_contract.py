@@ -11,6 +11,7 @@ import pytest
 from lamella.errors import ObjectNotFoundError, StoreConflictError, StoreUnavailableError
 from lamella.protocols.store import ABSENT, Version
 from lamella.testing import StoreContract
+from lamella_layers.store.directory import DirectoryStore
 from lamella_layers.store.memory import MemoryStore
 
 
@@ -123,6 +124,16 @@ def away(silent):
     for method in {"put", "get", "delete", "list"} - {silent}:
         setattr(store, method, fail)
     return store
+
+
+def test_store_of_one_process_may_be_made_anew_in_a_forked_child(tmp_path):
+    class OfOneProcess(DirectoryStore):
+        fork_safe = False
+
+    def reopen():
+        return OfOneProcess(tmp_path)
+
+    StoreContract().test_instance_made_in_a_forked_child_works_or_is_refused(reopen(), reopen)
 
 
 @pytest.mark.parametrize("silent", ["put", "get", "delete", "list"])
