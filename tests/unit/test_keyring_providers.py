@@ -207,7 +207,7 @@ def test_file_spec_that_names_no_path_is_a_config_error(rest):
         FileKeyProvider.from_spec(rest)
 
 
-@pytest.mark.parametrize("rest", ["", "1A", "A=B", "A B", "A\n"])
+@pytest.mark.parametrize("rest", ["", "1A", "A=B", "A B", "A\n", "LAMELLA__MY_KEYRING", "lamella__my_keyring"])
 def test_env_spec_that_names_no_variable_is_a_config_error(rest):
     with pytest.raises(ConfigError, match="env:NAME"):
         EnvKeyProvider.from_spec(rest)

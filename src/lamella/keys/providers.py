@@ -135,8 +135,11 @@ class EnvKeyProvider(KeyProvider):
         Raises:
             ConfigError: The name cannot be one of an environment variable.
         """
-        if not _VARIABLE.fullmatch(rest):
-            raise ConfigError("a keyring in the environment is named as env:NAME, letters, digits and '_' only")
+        if not _VARIABLE.fullmatch(rest) or rest.upper().startswith("LAMELLA__"):
+            raise ConfigError(
+                "a keyring in the environment is named as env:NAME, letters, digits and '_' only, and a NAME that does "
+                "not begin with LAMELLA__, as those of settings do"
+            )
         return cls(rest)
 
     def load(self) -> str:
