@@ -107,6 +107,39 @@ def test_failing_system_call_is_a_store_error(store, monkeypatch, call, attempt)
             attempt(store)
 
 
+def test_write_that_fails_only_as_its_file_is_closed_is_a_store_error(store, root, monkeypatch):
+    store.put(_LOCATOR, (b"old",))
+    close = os.close
+
+    def fail_once_closed(descriptor):
+        is_new = Path(f"/dev/fd/{descriptor}").resolve().parent.name == ".tmp"
+        close(descriptor)
+        if is_new:
+            raise OSError(errno.EDQUOT, "injected")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "close", fail_once_closed)
+        with pytest.raises(StoreError, match="EDQUOT") as caught:
+            store.put(_LOCATOR, (b"new",))
+    assert caught.value.locator == _LOCATOR
+    assert read(store) == b"old"
+    assert temporary_files(root) == []
+
+
+def test_object_of_which_the_status_cannot_be_told_leaves_nothing_open(store, monkeypatch):
+    store.put(_LOCATOR, (b"old",))
+
+    def fail(_):
+        raise OSError(errno.ESTALE, "injected")
+
+    before = len(list(Path("/dev/fd").iterdir()))
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fstat", fail)
+        with pytest.raises(StoreUnavailableError, match="ESTALE"):
+            store.get(_LOCATOR)
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
 def test_error_in_the_middle_of_a_stream_is_a_store_error(store, monkeypatch):
     store.put(_LOCATOR, (bytes(3_000_000),))
     _, stream = store.get(_LOCATOR)

@@ -76,10 +76,13 @@ def open_object(path: str) -> tuple[int, os.stat_result]:
         OSError: It is missing, cannot be opened, or is no regular file.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "no regular file")  # noqa: TRY301 - one place closes it
+    except BaseException:
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "no regular file")
+        raise
     return descriptor, status
 
 
@@ -152,7 +155,10 @@ def write_new(path: str, source: Iterable[Segment], locator: str, *, sync: bool)
         except OSError as error:
             raise failure(error, locator) from error
     finally:
-        os.close(descriptor)
+        try:
+            os.close(descriptor)
+        except OSError as error:  # Network file systems tell here, and nowhere else, that the room did not suffice.
+            raise failure(error, locator) from error
 
 
 def replace(temporary: str, path: str) -> None:
@@ -236,10 +242,9 @@ def sync_folder(folder: str) -> None:
 
 
 def _make_folder(path: str) -> None:
-    try:
-        with suppress(FileExistsError):
+    with suppress(FileExistsError):
+        try:
             os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        _make_folder(os.path.dirname(path))
-        with suppress(FileExistsError):
+        except FileNotFoundError:
+            _make_folder(os.path.dirname(path))
             os.mkdir(path, 0o700)
