@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import os
 import traceback
 from dataclasses import replace
 
 import pytest
 
-from lamella.errors import LamellaError
+from lamella.errors import KeyringError, LamellaError
 from lamella.keys import edit
 from lamella.keys.derive import DATA_WRAP, derive
 from lamella.keys.document import pack, unpack
@@ -99,6 +100,50 @@ def test_no_error_shows_a_secret(failure, tmp_path):
         shown += f"{each!s} {each!r} {each.__dict__!r}"
         each = each.__cause__ or each.__context__
     assert _shown_secrets(shown) == []
+
+
+def _open_env(document):
+    os.environ["KEYRING_CANARY"] = document
+    return Keyring.open(EnvKeyProvider("KEYRING_CANARY"), reload_after_seconds=0)
+
+
+def _open_file(tmp_path, document):
+    path = tmp_path / "keyring"
+    path.write_text(document)
+    path.chmod(0o600)
+    Keyring.open(FileKeyProvider(path))
+
+
+def _reload_damaged():
+    keyring = _open_env(pack(_RECORD))
+    os.environ["KEYRING_CANARY"] = _altered(pack(_RECORD), -3)
+    keyring.unwrap(bytes(8), bytes(40))
+
+
+_REFUSED_DOCUMENTS = {
+    "tag": lambda _: _open_env(_altered(pack(_RECORD), -3)),
+    "spelling": lambda _: _open_env(pack(_RECORD) + "x"),
+    "not ascii": lambda path: _open_file(path, "\ufeff" + pack(_RECORD)),
+    "reloaded": lambda _: _reload_damaged(),
+}
+
+
+def _locals(error):
+    """Give what trackers of errors record: the locals of every frame, those of this file left out."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if frame.f_code.co_filename != __file__:
+            yield from frame.f_locals.values()
+
+
+@pytest.mark.parametrize("refused", _REFUSED_DOCUMENTS)
+def test_no_frame_of_the_error_holds_the_document_that_is_refused(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("KEYRING_CANARY", "")
+    with pytest.raises(KeyringError) as caught:
+        _REFUSED_DOCUMENTS[refused](tmp_path)
+    each = caught.value
+    while each is not None:
+        assert _shown_secrets(" ".join(map(repr, _locals(each)))) == []
+        each = each.__cause__ or each.__context__
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lamella.errors import ConfigError, KeyringError
+from lamella.errors import ConfigError, KeyringError, LamellaError
 from lamella.interruption import passes
 from lamella.keys.document import unpack
 from lamella.registry import Registry, configuring, installed_registry
@@ -48,6 +48,14 @@ def load_record(provider: KeyProvider) -> KeyringRecord:
         KeyProviderUnavailableError: The provider does not answer.
     """
     try:
+        return unpack(_load(provider))
+    except LamellaError as error:
+        # The frames go, since they hold the document, and trackers of errors record their locals.
+        raise error.with_traceback(None) from error.__cause__
+
+
+def _load(provider: KeyProvider) -> str:
+    try:
         document = provider.load()
     except Exception as error:
         if passes(error):
@@ -55,7 +63,7 @@ def load_record(provider: KeyProvider) -> KeyringRecord:
         raise _defect(provider, type(error).__name__) from None  # Its text may hold a secret.
     if not isinstance(document, str):
         raise _defect(provider, f"{type(document).__name__} instead of text")
-    return unpack(document)
+    return document
 
 
 def _defect(provider: KeyProvider, failure: str) -> KeyringError:
