@@ -44,6 +44,10 @@ class Given(NamedTuple):
     value: Any
     origin: str
 
+    def __repr__(self) -> str:
+        """Show the door only: what is not read yet may hold a credential."""
+        return f"Given({self.origin!r})"
+
 
 def _parse_alias(label: str, value: object) -> str:
     if not isinstance(value, str) or not ALIAS.fullmatch(value) or value == "aliases":

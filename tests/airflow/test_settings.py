@@ -152,3 +152,12 @@ def test_memory_store_of_a_worker_is_warned_of(settings, monkeypatch, caplog):
     (record,) = [record for record in caplog.records if record.name == "lamella.airflow"]
     assert record.levelname == "WARNING"
     assert "ends with this process" in record.getMessage()
+
+
+def test_what_was_read_shows_no_credential(settings, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__LAMELLA__CHAIN", "padme | s3://bucket?secret_access_key=CANARY")
+    monkeypatch.setenv("AIRFLOW__LAMELLA__FALLBACK_BASE", "s3://me:CANARY@bucket")
+    read = settings.read_settings()
+    assert read.fallback_base == "s3://me:CANARY@bucket"
+    assert "[lamella] chain" in repr(read)
+    assert "CANARY" not in repr(read)

@@ -6,6 +6,7 @@ import pytest
 
 from lamella.chain import parse_chain
 from lamella.config import build_stack, load_config, open_stack
+from lamella.doors import Given
 from lamella.errors import ConfigError, LamellaError
 from lamella.keys.keyring import Keyring
 
@@ -65,6 +66,10 @@ def test_what_is_no_credential_is_shown():
 
 def test_credential_reaches_the_store_all_the_same():
     assert load_config(_URL, environ={}).stores["main"].options["secret_access_key"] == _CANARY
+
+
+def test_setting_that_a_host_hands_on_shows_where_it_came_from_and_no_credential():
+    assert repr(Given(_URL, "[lamella] chain")) == "Given('[lamella] chain')"
 
 
 def test_parsed_chain_shows_no_credential():

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
 
@@ -49,7 +49,7 @@ class Places:
         inferred: The suffixes by which its read takes an object for a compressed one, whatever it does today.
     """
 
-    base: str
+    base: str = field(repr=False)
     is_laid_out: bool
     suffix: str = ""
     inferred: frozenset[str] = frozenset()

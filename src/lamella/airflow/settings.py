@@ -6,7 +6,7 @@ Source: docs/airflow.md, "Options".
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk.configuration import conf
@@ -59,7 +59,7 @@ class AirflowSettings:
     config: str | None
     missing_object: str
     fallback_backend: str
-    fallback_base: str
+    fallback_base: str = field(repr=False)
     migrate_until: dt.date | None
     metastore_layers: str
 
