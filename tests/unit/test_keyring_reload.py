@@ -20,6 +20,7 @@ from lamella.stack import Stack
 _OLD = edit.keygen("reload", created_at=1)
 _STAGED = edit.add(_OLD, "data", created_at=2)
 _NEW = edit.promote(_STAGED, _STAGED.keys[-1].key_id)
+_APART = edit.add(edit.add(edit.add(_OLD, "data", created_at=3), "data", created_at=4), "ref", created_at=5)
 _UNKNOWN = bytes(8)
 
 
@@ -160,11 +161,12 @@ def test_interruption_within_a_reading_passes_as_it_is(place):
 @pytest.mark.parametrize(
     ("record", "reason"),
     [
-        (_STAGED, "went back to epoch 2"),
+        (_STAGED, "of epoch 2, does not follow"),
+        (_APART, "of epoch 4, does not follow"),
         (replace(edit.keygen("reload", created_at=1), epoch=9), "of another keyring or deployment"),
         (replace(_NEW, deployment="other", epoch=9), "of another keyring or deployment"),
     ],
-    ids=["older", "other-keyring", "other-deployment"],
+    ids=["older", "edited-apart", "other-keyring", "other-deployment"],
 )
 def test_document_that_cannot_follow_is_refused_and_the_keys_stay(place, clock, record, reason):
     place.record = _NEW

@@ -227,9 +227,10 @@ class Keyring:
         record = load_record(provider)
         if record.keyring_id != self.keyring_id or record.deployment != self.deployment:
             raise KeyringError("the document is of another keyring or deployment; restart with the right one")
-        if record.epoch < self.epoch:
-            raise KeyringError(f"the document went back to epoch {record.epoch}; install the newest one")
-        return KeyMaterial(record)
+        material = KeyMaterial(record)
+        if record.epoch < self.epoch or not self._material.statuses.keys() <= material.statuses.keys():
+            raise KeyringError(f"the document, of epoch {record.epoch}, does not follow ours; install the newest one")
+        return material
 
 
 def _hedge(primary: DataKey, random: bytes, first_segment: bytes | memoryview) -> bytes:
