@@ -97,6 +97,7 @@ def test_unknown_option_is_refused_and_the_known_ones_are_named(kind, url, known
         (S3ObjectStore, "s3://x", {"endpoint": "https://", **_KEYS}, "a URL of a host"),
         (S3ObjectStore, "s3://x", {"endpoint": "https://exa%20mple", **_KEYS}, "a URL of a host"),
         (S3ObjectStore, "s3://x", {"endpoint": "https://host:99999", **_KEYS}, "a URL of a host"),
+        (S3ObjectStore, "s3://x", {"endpoint": "https://me:canary-secret@host", **_KEYS}, "a URL of a host"),
         (S3ObjectStore, "s3://my bucket/x", {}, "needs a bucket, of letters"),
         (S3ObjectStore, "s3://x", {"region": "eu-west-1\n"}, "region holds a space, a line end"),
         (S3ObjectStore, "s3://x", {"session_token": "canary-secret\n"}, "session_token holds a space, a line end"),

@@ -126,6 +126,7 @@ def _check_endpoint(endpoint: str, *, allow_http: bool) -> None:
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
+        usable = usable and "@" not in parts.netloc  # Nobody would ask for it, and obstore's errors would show it.
     except ValueError:
         usable = False
     if not usable:
