@@ -63,7 +63,6 @@ def test_module_lists_its_public_names_in_order(path):
 
 @EVERY_MODULE
 def test_no_tag_is_compared_with_the_equals_sign(path):
-    """Pitfall 26."""
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Compare) and any(isinstance(each, (ast.Eq, ast.NotEq)) for each in node.ops):
             named = {

@@ -83,7 +83,6 @@ def _objects(store):
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_store_and_ref_hold_no_canary_whatever_the_order_and_the_size(build, order):
-    """Pitfalls 14 and 15."""
     keyring = Watched(RECORD)
     stack = build(order, keyring=keyring, policy=Policy())
     found = [repr(stack), repr(stack.engine), repr(keyring), repr(stack.engine.plan), repr(stack.counters)]
@@ -100,7 +99,6 @@ def test_store_and_ref_hold_no_canary_whatever_the_order_and_the_size(build, ord
 
 @pytest.mark.parametrize("order", ["cobblestone256", "zstd | padme | cobblestone256"])
 def test_ref_that_holds_the_object_holds_no_canary(build, order):
-    """Pitfall 15."""
     keyring = Watched(RECORD)
     stack = build(order, InlineStore(), keyring=keyring, policy=Policy())
     refs = [stack.put(address, {VALUE: [VALUE * 50]}) for address in ADDRESSES]
@@ -118,7 +116,6 @@ def test_plain_stack_is_what_the_scan_would_find(build):
 @pytest.mark.parametrize("order", ["zstd | padme | cobblestone256 | chunk", "chunk | cobblestone256", "zstd | chunk"])
 @pytest.mark.parametrize("size_bytes", [100, 150_000])
 def test_errors_of_every_failing_step_show_no_canary(build, order, size_bytes, caplog):
-    """Pitfall 14."""
     caplog.set_level(logging.DEBUG)
     keyring = Watched(RECORD)
     text = (VALUE * (size_bytes // len(VALUE) + 1))[:size_bytes]
@@ -148,7 +145,6 @@ def _use(stack, text):
     "order", ["zstd | padme | cobblestone256 | chunk", "cobblestone256 | zstd", "zstd | padme", ""]
 )
 def test_errors_over_damaged_objects_show_no_canary(build, order, caplog):
-    """Pitfall 14."""
     caplog.set_level(logging.DEBUG)
     keyring = Watched(RECORD)
     stack = build(order, keyring=keyring)
@@ -177,7 +173,6 @@ def _documents(error):
 
 
 def test_refused_values_and_streams_are_not_shown(build):
-    """Pitfall 14."""
     stack = build("zstd | padme | cobblestone256", keyring=Watched(RECORD), policy=Policy())
     found = []
     for value in ({"a": [VALUE, {VALUE}]}, [VALUE.encode()], {"b": {(VALUE,): 1}}, [float("nan"), VALUE]):
@@ -195,7 +190,6 @@ def test_refused_values_and_streams_are_not_shown(build):
 
 
 def test_refused_refs_are_not_shown(build):
-    """Pitfall 14."""
     stack = build("cobblestone256", InlineStore(), keyring=Watched(RECORD), policy=Policy())
     ref = stack.put(ADDRESSES[0], VALUE)
     body = ref.split(":")[7]

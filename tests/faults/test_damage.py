@@ -124,7 +124,6 @@ def test_changed_bytes_of_long_parts_are_refused(build, order):
 @pytest.mark.parametrize("order", ["cobblestone256", "zstd | cobblestone256", BEST])
 @pytest.mark.parametrize("size_bytes", [k * 16_384 + more for k in (1, 2) for more in (-1, 0, 1)])
 def test_payload_cut_at_the_border_of_a_chunk_is_refused(build, order, size_bytes):
-    """Pitfalls 9 and 10."""
     damage = Damage(build, order)
     ref = damage.stack.put_stream(ADDRESS, [noise(size_bytes)])
     read = _streamed(damage.stack)
@@ -169,7 +168,6 @@ def test_damage_is_one_sentence_whatever_was_damaged(build):
 
 @pytest.mark.parametrize("size_bytes", [10, SPLIT_BYTES])
 def test_target_is_as_it_was_when_the_last_byte_does_not_verify(build, tmp_path, size_bytes):
-    """Pitfall 9."""
     damage = Damage(build, BEST)
     ref = damage.stack.put_stream(ADDRESS, [noise(size_bytes)])
     last = max((each.locator for each in damage.inner.list("p1/")), default=damage.stack.engine.place(ADDRESS).head)

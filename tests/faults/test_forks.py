@@ -78,14 +78,12 @@ def _repeated(found):
 
 
 def test_forked_children_never_repeat_anything(keyring_file):
-    """Pitfall 7."""
     found, count = _gather([_start(str(keyring_file), "200", "random")])
     assert count == 201
     assert _repeated(found) == set()
 
 
 def test_spawned_processes_never_repeat_anything(keyring_file):
-    """Pitfall 7."""
     found, count = _gather([_start(str(keyring_file), "1", "random") for _ in range(20)])
     assert count == 40
     assert _repeated(found) == set()
@@ -93,7 +91,6 @@ def test_spawned_processes_never_repeat_anything(keyring_file):
 
 @pytest.mark.parametrize(("processes", "children"), [(1, 200), (10, 1)])
 def test_stuck_source_of_randomness_repeats_neither_hedge_nor_generation(keyring_file, processes, children):
-    """Pitfall 7."""
     found, count = _gather([_start(str(keyring_file), str(children), "stuck") for _ in range(processes)])
     assert count == processes * (children + 1)
     assert len(set(found["wrapped keys"])) == 1

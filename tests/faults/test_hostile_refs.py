@@ -99,7 +99,6 @@ def signed(spied, keyring):
 
 @pytest.mark.parametrize("ref", FOREIGN)
 def test_string_that_is_no_ref_reaches_no_store(spied, ref):
-    """Pitfalls 1 and 6."""
     refused = spied.refuses(ref, (RefError, KeyVersionNotFoundError))
     assert refused.transient is False
 
@@ -121,7 +120,6 @@ def test_overlong_ref_is_refused_before_its_tag_is_computed(spied, monkeypatch):
 
 
 def test_no_character_of_a_ref_can_be_changed_dropped_or_added(spied):
-    """Pitfall 2."""
     for at in range(len(spied.ref)):
         for changed in ("0", "a", "Z", "-", ":", "/", "\0", "\u0660"):
             if changed != spied.ref[at]:
@@ -135,7 +133,6 @@ def test_no_character_of_a_ref_can_be_changed_dropped_or_added(spied):
 
 
 def test_nothing_behind_a_wrong_tag_is_looked_at(spied, monkeypatch):
-    """Pitfall 2."""
     looked = []
     for name in ("parse_manifest", "_parse_body", "_read"):
         monkeypatch.setattr(wire_ref, name, looked.append)
@@ -170,13 +167,11 @@ def test_ref_of_another_keyring_under_the_id_of_ours_is_forged(spied, build):
     ],
 )
 def test_edited_field_is_a_forgery(spied, old, new):
-    """Pitfalls 2 and 3."""
     assert old in spied.ref
     spied.refuses(spied.ref.replace(old, new), RefTagError)
 
 
 def test_ref_of_another_kind_or_key_is_refused_where_the_caller_knows_better(spied):
-    """Pitfall 5."""
     for expected in (
         Address(XComScope("dag", "run", "task"), "key"),
         Address(TaskScope("dag", "run", "task", 0), "key"),
@@ -192,7 +187,6 @@ def test_ref_of_another_kind_or_key_is_refused_where_the_caller_knows_better(spi
 
 @pytest.mark.parametrize("manifest", ["-", "zstd.1", "zstd.1+padme.1+chunk.1", "chunk.1"])
 def test_genuine_ref_without_encryption_is_refused_before_any_fetch(spied, signed, manifest):
-    """Pitfall 3."""
     spied.refuses(signed(manifest=manifest), ManifestRefusedError, "today's stack requires 200")
 
 
@@ -265,7 +259,6 @@ def test_object_inside_a_ref_is_bound_to_the_ref_s_address(build, keyring):
 
 
 def test_unknown_data_key_decrypts_nothing(build, keyring, monkeypatch):
-    """Pitfall 8."""
     other = Keyring.ephemeral("tests")
     stack = build("cobblestone256")
     stack.put(ADDRESS, 1)

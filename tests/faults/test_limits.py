@@ -93,7 +93,6 @@ def _locators(store):
 
 
 def test_bombs_are_refused_within_512_mib_through_the_whole_read_path():
-    """Pitfall 12."""
     run = subprocess.run([sys.executable, "-c", BOMBS], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     assert int(run.stdout) == 3 * 4 * 3 * 2

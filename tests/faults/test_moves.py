@@ -69,7 +69,6 @@ def test_object_moved_to_another_address_is_refused(build, order, size_bytes):
 
 @pytest.mark.parametrize(("one", "other"), [*permutations(ADDRESSES, 2)][::5])
 def test_swapped_refs_are_refused_where_the_address_is_known(build, one, other):
-    """Pitfall 5."""
     stack = build(BEST)
     refs = {address: stack.put(address, str(address)) for address in (one, other)}
     with pytest.raises(RefMismatchError):
@@ -239,7 +238,6 @@ def test_name_that_no_writer_could_have_given_stands_in_no_erasure_s_way(build, 
 
 
 def test_asset_written_by_name_is_another_one_than_by_uri(build):
-    """Pitfall 23."""
     stack = build(BEST)
     by_name, by_uri = (Address(AssetScope(**{field: "asset"}), "key") for field in ("name", "uri"))
     both = Address(AssetScope(name="asset", uri="asset", asset_id=7), "key")

@@ -200,7 +200,6 @@ def test_permission_without_a_class_or_a_last_day_is_refused_when_it_is_made(str
 
 
 def test_strict_reader_is_not_warmed_by_a_lax_one(build):
-    """Pitfall 11."""
     store = MemoryStore()
     ref = build("zstd", store).put(ADDRESS, 1)
     lax, strict = build("zstd", store), build(ORDER, store, policy=Policy())
@@ -212,7 +211,6 @@ def test_strict_reader_is_not_warmed_by_a_lax_one(build):
 
 
 def test_disabled_key_is_not_used_although_it_was_used_a_moment_ago(build):
-    """Pitfall 11."""
     record = edit.keygen("policy", created_at=1)
     old = record.primary("data").key_id
     rotated = edit.add(record, "data", created_at=2)
@@ -248,7 +246,6 @@ def test_copy_from_before_an_erasure_opens_no_more_once_its_data_key_is_destroye
 
 
 def test_planted_plaintext_at_the_head_is_never_a_value(build):
-    """Pitfall 6."""
     stack = build(ORDER, policy=Policy())
     ref = stack.put(ADDRESS, 1)
     for planted in (b'{"planted": 1}', b"1", b"null", b"LMLA\x01" + b"1"):

@@ -278,7 +278,6 @@ def test_head_that_no_one_can_open_is_replaced_and_deleted(build):
 
 
 def test_only_a_missing_head_is_a_missing_value(build):
-    """Pitfall 22."""
     stack = build(ORDERS[0])
     ref = stack.put(ADDRESS, None)
     assert stack.get(ref) is None
@@ -294,7 +293,6 @@ def test_only_a_missing_head_is_a_missing_value(build):
 
 
 def test_parts_that_a_small_value_left_behind_go_with_it(build):
-    """Pitfall 16."""
     for order in ORDERS:
         stack = build(order)
         stack.put_stream(ADDRESS, [SPLIT])
@@ -304,7 +302,6 @@ def test_parts_that_a_small_value_left_behind_go_with_it(build):
 
 
 def test_delete_removes_what_other_orders_and_stores_and_keys_wrote(build):
-    """Pitfall 17."""
     first, second = MemoryStore(), UnconditionalStore()
     build(ORDERS[0], first).put_stream(ADDRESS, [SPLIT])
     build("cobblestone256", second).put_stream(ADDRESS, [SPLIT])

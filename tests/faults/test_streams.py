@@ -182,7 +182,6 @@ def test_published_file_is_private_and_complete(build, tmp_path):
 
 
 def test_nothing_is_published_before_the_store_gave_its_last_byte(build, tmp_path):
-    """Pitfall 9."""
     inner = MemoryStore()
     ref = build(ORDERS[1], inner).put_stream(ADDRESS, [noise(300_000)])
     target = tmp_path / "target"
@@ -274,7 +273,6 @@ def test_raw_stream_is_no_json_and_json_is_a_stream(build):
 
 
 def test_missing_value_makes_no_file(build, tmp_path):
-    """Pitfall 22."""
     stack = build(ORDERS[0])
     ref = stack.put(ADDRESS, 1)
     stack.delete(ADDRESS)

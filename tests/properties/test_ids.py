@@ -95,7 +95,6 @@ def test_address_can_be_read_back_from_what_is_sealed(address, codec, value):
 
 
 def test_refs_are_equal_across_processes_hash_seeds_and_days(keyring_file):
-    """Pitfall 24."""
     runs = [
         subprocess.run(
             [sys.executable, "-c", SCRIPT, str(keyring_file), days],
