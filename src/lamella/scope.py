@@ -6,14 +6,27 @@ Source: docs/format.md, "Ids and locators".
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lamella.errors import AddressError
 
-__all__ = ["NO_MAP_INDEX", "Address", "AssetScope", "Scope", "TaskScope", "XComScope", "check_address"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "NO_MAP_INDEX",
+    "Address",
+    "AssetScope",
+    "Scope",
+    "TaskScope",
+    "XComScope",
+    "check_address",
+    "scope_of",
+]
 
 _MAX_TEXT_CHARS = 4096
 _MAX_MAP_INDEX = 2**31 - 1
+_NUMBERS = frozenset({"asset_id", "region_index"})
 NO_MAP_INDEX = -1
 """The map index of what is not mapped."""
 
@@ -110,6 +123,20 @@ class AssetScope:
 
 
 Scope = TaskScope | AssetScope
+
+
+def scope_of(kind: str, fields: Mapping[str, Any], map_index: int) -> Scope:
+    """Return the scope that has this kind and these `fields()`.
+
+    Raises:
+        KeyError: There is no such kind.
+        TypeError: It has no such field, lacks one, or one is of another type.
+        ValueError: A field cannot be.
+    """
+    named: dict[str, Any] = {name: int(each) if name in _NUMBERS else each for name, each in fields.items()}
+    if kind == AssetScope.kind:
+        return AssetScope(**named)
+    return {TaskScope.kind: TaskScope, XComScope.kind: XComScope}[kind](**named, map_index=map_index)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from lamella.errors import (
     StoreError,
     StoreUnavailableError,
 )
+from lamella.scope import XComScope
 from lamella.state import NEVER_EXPIRE, AssetScope, LayeredStateBackend, StateDatabase, TaskScope
 from lamella.state import database as module
 
@@ -46,6 +47,7 @@ _SCOPES = [
     TaskScope("dag", "run", "task", 3),
     TaskScope("dag", "run", "task", region_id="r", region_index=2),
     TaskScope("dag", "run", '["task"]'),
+    XComScope("dag", "run", "task"),
     AssetScope(name="5"),
     AssetScope(uri="5"),
     AssetScope(asset_id=5),

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lamella.errors import ConfigError, InvalidValueError, StoreError, StoreUnavailableError
 from lamella.limits import DEFAULT_LIMITS
-from lamella.scope import Address, AssetScope, TaskScope
+from lamella.scope import Address, scope_of
 from lamella.state.scopes import owner_of
 from lamella.wire.codec import encode_text
 
@@ -178,11 +178,8 @@ def _row(scope: StateScope, key: str) -> tuple[str, str, int, str]:
 def _address(kind: str, owner: str, map_index: int, key: str) -> Address | None:
     """Return the address of a row, None where its columns make none: then there is no object either."""
     try:
-        named = dict(json.loads(owner))
-        for name in named.keys() & {"asset_id", "region_index"}:
-            named[name] = int(named[name])
-        return Address(TaskScope(**named, map_index=map_index) if kind == TaskScope.kind else AssetScope(**named), key)
-    except (TypeError, ValueError, RecursionError):
+        return Address(scope_of(kind, dict(json.loads(owner)), map_index), key)
+    except (KeyError, TypeError, ValueError, RecursionError):
         return None
 
 

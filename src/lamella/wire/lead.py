@@ -15,16 +15,15 @@ Source: docs/format.md, "Payload".
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from lamella.errors import AddressError, IntegrityError, LimitExceededError
-from lamella.scope import Address, AssetScope, TaskScope, XComScope
+from lamella.errors import IntegrityError, LimitExceededError
+from lamella.scope import Address, scope_of
 from lamella.wire.codec import CODEC_JSON, CODEC_RAW
 from lamella.wire.record import RecordType, pack_record, take_first
 
 if TYPE_CHECKING:
     from lamella.protocols.layer import Payload
-    from lamella.scope import Scope
 
 __all__ = ["Lead", "pack_lead", "read_lead", "unpack_lead"]
 
@@ -54,8 +53,8 @@ class Lead(NamedTuple):
         kind, named, map_index, key = _RECORD.unpack(self.record)
         try:
             fields = dict(zip(named[::2], named[1::2], strict=True))
-            address = Address(_scope(kind, fields, map_index), key)
-        except (AddressError, ValueError, TypeError, KeyError):
+            address = Address(scope_of(kind, fields, map_index), key)
+        except (ValueError, TypeError, KeyError):
             raise IntegrityError from None
         if _pack_record(address) != self.record:
             raise IntegrityError
@@ -99,11 +98,3 @@ def _pack_record(address: Address) -> bytes:
     scope = address.scope
     named = [text for pair in scope.fields() for text in pair]
     return pack_record([scope.kind, named, scope.map_index, address.key])
-
-
-def _scope(kind: str, fields: dict[str, Any], map_index: int) -> Scope:
-    for name in fields.keys() & {"asset_id", "region_index"}:
-        fields[name] = int(fields[name])
-    if kind == AssetScope.kind:
-        return AssetScope(**fields)
-    return {TaskScope.kind: TaskScope, XComScope.kind: XComScope}[kind](**fields, map_index=map_index)
