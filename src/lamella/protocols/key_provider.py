@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
 
+from lamella.errors import KeyringError
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
@@ -49,8 +51,6 @@ class KeyProvider(ABC):
         Raises:
             KeyringError: This place is read-only, or holds another document than the one that is followed.
         """
-        from lamella.errors import KeyringError  # noqa: PLC0415 - only a read-only provider needs it
-
         del document, replace
         raise KeyringError(f"keyrings of {self.name!r} are read-only; change the document where it is kept")
 

@@ -10,6 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from lamella.errors import ManifestRefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -141,8 +143,6 @@ class Layer(ABC):
         Raises:
             ManifestRefusedError: This release does not read that version or those parameters.
         """
-        from lamella.errors import ManifestRefusedError  # noqa: PLC0415 - only a refused manifest needs it
-
         if entry.version != cls.version or entry.params:
             raise ManifestRefusedError(
                 f"layer {entry.name!r}: version {entry.version} or its parameters are unknown here; upgrade Lamella",

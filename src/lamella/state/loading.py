@@ -6,6 +6,7 @@ Source: docs/state.md, "The setting".
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from lamella.doors import Given, gather
@@ -67,11 +68,9 @@ def load_backend(label: str, path: str) -> Any:  # noqa: ANN401 - any class with
     Raises:
         ConfigError: That fails, or what is made is no state backend; the message names the setting and the path.
     """
-    import importlib  # noqa: PLC0415 - a host that hands in its backend does not need it
-
     module, _, name = path.rpartition(".")
     try:
-        cls = getattr(importlib.import_module(module), name)
+        cls = getattr(import_module(module), name)
     except Exception as error:  # A module may raise anything while it is imported.
         raise_interruption(error)
         fault = import_fault(error)
