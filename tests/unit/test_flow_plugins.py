@@ -222,7 +222,7 @@ def test_layer_that_chokes_on_its_entry_is_named_and_no_damage(plugins):
 def test_layer_that_its_entry_does_not_bring_back_is_named(plugins):
     stack = plugins(Missing())
     ref = stack.put(ADDRESS, 1)
-    with pytest.raises(ManifestRefusedError, match="layer 'missing' failed with AttributeError") as refused:
+    with pytest.raises(ManifestRefusedError, match="layer 'missing' failed with TypeError") as refused:
         stack.get(ref)
     assert refused.value.layer == "missing"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lamella.errors import LamellaError, ManifestRefusedError, UnknownPluginError
 from lamella.interruption import passes
-from lamella.protocols.layer import BytesLayer, LayerContext, SplitLayer
+from lamella.protocols.layer import BytesLayer, Layer, LayerContext, SplitLayer
 from lamella.wire.manifest import format_manifest, parse_manifest
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lamella.limits import Limits
     from lamella.protocols.key_provider import ValueKeys
-    from lamella.protocols.layer import Entry, FactBlock, Layer
+    from lamella.protocols.layer import Entry, FactBlock
     from lamella.registry import Registry
 
 __all__ = ["Plan", "Seat", "plan_layers", "plan_manifest"]
@@ -122,7 +122,8 @@ def _decoder(registry: Registry, entry: Entry) -> Layer:
     cls = registry.layer(entry.name)
     with _naming(entry.name):
         layer = cls.from_entry(entry)
-        _entry(layer)  # What is no layer is named here, before it is asked for more.
+        if not isinstance(layer, Layer):
+            raise TypeError(layer)
         return layer
 
 
