@@ -117,6 +117,12 @@ def test_string_that_is_no_ref_is_refused(cli):
     cli("inspect", "lamella:1:x", fails=MalformedRefError)
 
 
+def test_altered_ref_that_nobody_verified_is_not_called_genuine(cli, ref):
+    said = cli("inspect", ref.replace(":task:", ":tusk:"), fails=MalformedRefError)
+    assert "it was altered" in said
+    assert "genuine" not in said
+
+
 def test_impossible_time_in_an_unverified_header_is_shown_as_none(cli, ref, configured):
     path = _stored(configured)
     header, value = path.read_bytes(), _told(cli, path)["seals"][0]["sealed_at"]

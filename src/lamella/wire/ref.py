@@ -131,7 +131,10 @@ def _read(signed: str) -> Ref:
 
 
 def _broken() -> MalformedRefError:
-    return MalformedRefError("the ref is genuine but breaks the grammar of refs; upgrade Lamella")
+    return MalformedRefError(
+        "the ref breaks the grammar of refs: it was altered, or a newer release wrote it; "
+        "compare it with the string that put returned, or upgrade Lamella"
+    )
 
 
 def _parse_body(text: str) -> bytes:
