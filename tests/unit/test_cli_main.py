@@ -146,7 +146,7 @@ def test_transient_errors_and_no_others_are_75():
         assert (exit_code(kind("")) == os.EX_TEMPFAIL) == kind.transient
 
 
-def test_every_verb_and_option_is_documented():
+def test_every_verb_and_option_is_documented_on_the_page_and_in_the_help():
     page = CLI_PAGE.read_text()
     context = click.Context(lamella)
     for verb in lamella.list_commands(context):
@@ -154,6 +154,7 @@ def test_every_verb_and_option_is_documented():
         assert f"## {verb}\n" in page
         for each in command.commands.values() if isinstance(command, click.Group) else [command]:
             shown = [param for param in each.params if isinstance(param, click.Option) and not param.hidden]
+            assert [param.name for param in shown if not param.help] == [], f"{verb} {each.name}"
             for name in [name for param in shown for name in param.opts]:
                 assert f"`{name}" in page, f"{verb} {name}"
 

@@ -72,11 +72,19 @@ def migrate(*, as_json: bool, **given: bool) -> None:
     callback=seconds_in(86_400),
     help="An object that was put in these days is not orphaned: its row may be on its way.",
 )
-@click.option("--list", "max_examples", type=click.IntRange(min=0), default=20, show_default=True, metavar="N")
+@click.option(
+    "--list",
+    "max_examples",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="Name up to N of each finding.",
+)
 @click.option("--yes", "even_without_refs", is_flag=True, help="Delete even if not one row refers to an object.")
 @json_option
 def reconcile(*, as_json: bool, **given: Any) -> None:  # noqa: ANN401 - options of several types
-    """Compare the metadata database with the objects of the worker's store, and name up to N of each finding.
+    """Compare the metadata database with the objects of the worker's store.
 
     Ends with exit code 9 where something is left that somebody has to look at. Rows are Airflow's and are never
     changed; of objects, only those go that no row refers to.

@@ -25,11 +25,12 @@ __all__ = ["gc"]
     show_default=True,
     metavar="HOURS",
     callback=seconds_in(3600),
+    help="Spare parts to which somebody wrote in these hours; more than the longest write takes.",
 )
 @click.option("--dry-run", is_flag=True, help="Count only.")
 @stack_options
 def gc(*, older_than_seconds: float, dry_run: bool, setup: Setup) -> None:
-    """Remove parts that no value names and nobody wrote to for HOURS; more hours than the longest write takes."""
+    """Remove parts that no value names and nobody wrote to for a while."""
     with setup.stack() as stack:
         count = stack.gc(older_than_seconds=older_than_seconds, dry_run=dry_run)
     found = "found" if dry_run else "removed"

@@ -52,7 +52,13 @@ def key() -> None:
 
 
 @key.command()
-@click.option("--role", type=click.Choice(["data", "ref"]), default="data", show_default=True)
+@click.option(
+    "--role",
+    type=click.Choice(["data", "ref"]),
+    default="data",
+    show_default=True,
+    help="A data key wraps the keys of values, a ref key makes the tags of refs.",
+)
 @keyring_option
 @json_option
 def add(role: str, spec: str, *, as_json: bool) -> None:
