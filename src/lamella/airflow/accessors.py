@@ -18,7 +18,7 @@ from airflow.sdk.execution_time import context as host
 from airflow.sdk.state import AssetScope
 
 from lamella.airflow.backend import LamellaStateBackend
-from lamella.airflow.caller import running_caller
+from lamella.airflow.caller import connection, running_caller
 from lamella.airflow.errand import Errand, sent
 from lamella.airflow.threads import talk, work
 from lamella.errors import ConfigError, InvalidValueError
@@ -172,14 +172,13 @@ async def _carried(errand: Errand, accessor: Any, name: str, *args: Any, **optio
     Only a triggerer's connection knows by its number which answer belongs to which question. That of a task process
     goes by their order, and a twin that is cancelled there leaves its answer to the next question, or the lock taken.
     """
-    from airflow.sdk.execution_time import task_runner  # noqa: PLC0415 - where Airflow keeps what talks to it
 
     def call() -> Any:  # noqa: ANN401 - any JSON document
         with sent(errand):
             return getattr(accessor, name)(*args, **options)
 
-    talks = getattr(task_runner, "SUPERVISOR_COMMS", None)  # DAG.test takes it away while it answers another thread.
-    if not hasattr(accessor, f"a{name}") or not hasattr(talks, "start_reader"):  # As only the triggerer's has.
+    _, is_triggerers = connection()
+    if not hasattr(accessor, f"a{name}") or not is_triggerers:
         return await talk(call)
     with sent(errand):
         return await getattr(accessor, f"a{name}")(*args, **options)

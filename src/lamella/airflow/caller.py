@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lamella.state.scopes import StateScope
     from lamella.wire.locator import Place
 
-__all__ = ["Caller", "refuse_foreign", "refuse_other", "running_caller", "scopes_of"]
+__all__ = ["Caller", "connection", "refuse_foreign", "refuse_other", "running_caller", "scopes_of"]
 
 _FOREIGN_TASK: Final = (
     "the ref is genuine but belongs to another task, map index or region than the one that runs; look for a row that "
@@ -89,6 +89,14 @@ def running_caller() -> Caller | None:
     return Caller(context) if "task_state_store" in context else None
 
 
+def connection() -> tuple[Any, bool]:
+    """Return what talks to Airflow in this process, if anything does, and whether it is the triggerer's."""
+    from airflow.sdk.execution_time import task_runner  # noqa: PLC0415 - most reads need to ask nobody
+
+    talks = getattr(task_runner, "SUPERVISOR_COMMS", None)  # DAG.test takes it away while it answers another thread.
+    return talks, hasattr(talks, "start_reader")  # Only the triggerer's is read by an event loop.
+
+
 def refuse_foreign(engine: Engine, place: Place, caller: Caller) -> None:
     """Refuse a ref that is neither of the running task nor of an asset that it declares.
 
@@ -124,10 +132,10 @@ def _twin(asset: AssetScope) -> Iterator[AssetScope]:
     One row is found by both, and its object by that with which it was written. On an event loop nobody is asked, since
     that would block it, and on the triggerer there is nobody who answers.
     """
-    from airflow.sdk.execution_time import comms, task_runner  # noqa: PLC0415 - most reads need to ask nobody
+    from airflow.sdk.execution_time import comms  # noqa: PLC0415 - most reads need to ask nobody
 
-    talks = getattr(task_runner, "SUPERVISOR_COMMS", None)  # DAG.test takes it away while it answers another thread.
-    if talks is None or _on_event_loop() or hasattr(talks, "start_reader"):  # Only the triggerer's is read by a loop.
+    talks, is_triggerers = connection()
+    if talks is None or is_triggerers or _on_event_loop():
         return
     question = comms.GetAssetByUri(uri=asset.uri) if asset.name is None else comms.GetAssetByName(name=asset.name)
     answer = talks.send(question)
