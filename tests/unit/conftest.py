@@ -51,6 +51,13 @@ def configured(cli, empty_folder):
 
 
 @pytest.fixture
+def objects(configured):
+    """Give what lists the files of the objects in the store of `configured`."""
+    folder = configured / "objects"
+    return lambda: [path for path in folder.rglob("*") if path.is_file() and ".locks" not in path.parts]
+
+
+@pytest.fixture
 def shell(empty_folder):
     """Run the installed command in a process of its own."""
 

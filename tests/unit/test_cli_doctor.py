@@ -8,16 +8,12 @@ import pytest
 from lamella.errors import ConfigError, KeyringError, StoreError
 
 
-def _objects(folder):
-    return [path for path in (folder / "objects").rglob("*") if path.is_file() and ".locks" not in path.parts]
-
-
-def test_healthy_installation_passes_every_step_and_nothing_stays(cli, configured):
+def test_healthy_installation_passes_every_step_and_nothing_stays(cli, configured, objects):
     told = json.loads(cli("doctor", "--json").stdout)
     assert [each["step"] for each in told["steps"]] == ["configuration", "stack and keyring", "write", "read", "delete"]
     assert all(each["failed"] is None for each in told["steps"])
     assert (configured / "objects").is_dir()
-    assert _objects(configured) == []
+    assert objects() == []
 
 
 @pytest.mark.usefixtures("configured")

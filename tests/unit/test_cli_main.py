@@ -95,8 +95,8 @@ def test_missing_object_is_4(ref, shell):
     _fails(shell("get", ref), 4)
 
 
-def test_altered_object_is_5(ref, shell, configured):
-    (stored,) = [each for each in (configured / "objects" / "o1").rglob("*") if each.is_file()]
+def test_altered_object_is_5(ref, shell, objects):
+    (stored,) = objects()
     altered = bytearray(stored.read_bytes())
     altered[-1] ^= 1
     stored.write_bytes(altered)

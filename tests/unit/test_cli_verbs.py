@@ -22,10 +22,6 @@ TASK = ("--dag", "payroll", "--run", "2026-11", "--task", "extract")
 CURSOR = (*TASK, "--key", "cursor")
 
 
-def _objects(folder):
-    return [path for path in (folder / "objects").rglob("*") if path.is_file() and ".locks" not in path.parts]
-
-
 @pytest.mark.parametrize(
     "address",
     [
@@ -159,21 +155,21 @@ def test_name_that_cannot_be_one_is_an_address_error(cli):
     cli("put", "1", *TASK, "--key", "k" * 5000, fails=AddressError)
 
 
-def test_delete_removes_the_value_and_is_no_error_when_repeated(cli, configured):
+def test_delete_removes_the_value_and_is_no_error_when_repeated(cli, objects):
     ref = cli("put", "1", *CURSOR).stdout.strip()
     cli("delete", *CURSOR)
-    assert _objects(configured) == []
+    assert objects() == []
     cli("get", ref, fails=ObjectNotFoundError)
     assert json.loads(cli("delete", *CURSOR, "--json").stdout) == {"deleted": True}
 
 
-def test_clear_asks_before_it_removes_anything(cli, configured):
+def test_clear_asks_before_it_removes_anything(cli, objects):
     cli("put", "1", *CURSOR)
     assert "nothing was removed" in cli("clear", *TASK, fails=click.ClickException, given="n\n")
     cli("clear", *TASK, fails=click.Abort, given="")
-    assert len(_objects(configured)) == 1
+    assert len(objects()) == 1
     cli("clear", *TASK, given="y\n")
-    assert _objects(configured) == []
+    assert objects() == []
 
 
 def test_clear_asks_about_the_map_index_that_it_is_given(cli, configured):
@@ -191,19 +187,19 @@ def test_error_begins_a_line_of_its_own_behind_a_question(configured, answer):
     assert json.loads(told.stderr.splitlines()[-1])["transient"] is False
 
 
-def test_clear_leaves_other_map_indices_unless_told(cli, configured):
+def test_clear_leaves_other_map_indices_unless_told(cli, objects):
     for index in (1, 2):
         cli("put", "1", *CURSOR, "--map-index", index)
     cli("clear", *TASK, "--map-index", 1, "--yes")
-    assert len(_objects(configured)) == 1
+    assert len(objects()) == 1
     assert json.loads(cli("clear", *TASK, "--all-map-indices", "--yes", "--json").stdout) == {"cleared": True}
-    assert _objects(configured) == []
+    assert objects() == []
 
 
-def test_locate_names_the_file_of_the_object(cli, configured):
+def test_locate_names_the_file_of_the_object(cli, configured, objects):
     cli("put", "1", *CURSOR, "--map-index", 3)
     located = json.loads(cli("locate", *CURSOR, "--map-index", 3, "--json").stdout)
-    assert _objects(configured) == [configured / "objects" / located["locator"]]
+    assert objects() == [configured / "objects" / located["locator"]]
     assert located["locator"].split("/")[1:] == [located["scope_id"], "3", located["key_id"]]
     assert located["kind"] == "task"
     assert located["locator"] in cli("locate", *CURSOR, "--map-index", 3).stdout
