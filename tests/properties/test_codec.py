@@ -82,17 +82,21 @@ def _stored(value):
     return load_json(dump_json(value, DEFAULT_LIMITS))
 
 
-@settings(max_examples=30 * settings().max_examples)
-@given(DOCUMENTS)
-def test_value_comes_back_as_the_standard_library_brings_it_back(value):
+def _hold_to_the_standard_library(value):
+    """Demand the same value, or that both refuse it; texts differ where 1 is True, or keys come in another order."""
     try:
         expected = _standard(value)
-    except ValueError:  # An infinite key.
+    except ValueError:
         with pytest.raises(InvalidValueError):
             dump_json(value, DEFAULT_LIMITS)
     else:
-        # The text tells 1, 1.0 and True apart, keeps the order of keys and the sign of zero.
         assert repr(_stored(value)) == repr(expected)
+
+
+@settings(max_examples=30 * settings().max_examples)
+@given(DOCUMENTS)
+def test_value_comes_back_as_the_standard_library_brings_it_back(value):
+    _hold_to_the_standard_library(value)
 
 
 @pytest.mark.parametrize("count", [3, 40, 600])
@@ -106,13 +110,7 @@ def test_key_that_is_no_exact_text_is_written_as_the_standard_library_writes_it(
 @settings(max_examples=3 * settings().max_examples)
 @given(WITH_NAN)
 def test_what_the_standard_library_refuses_is_refused_and_nothing_else(value):
-    try:
-        expected = _standard(value)
-    except ValueError:
-        with pytest.raises(InvalidValueError):
-            dump_json(value, DEFAULT_LIMITS)
-    else:
-        assert repr(_stored(value)) == repr(expected)
+    _hold_to_the_standard_library(value)
 
 
 @settings(max_examples=3 * settings().max_examples)
