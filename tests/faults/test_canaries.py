@@ -6,7 +6,7 @@ import base64
 import io
 import logging
 import traceback
-from itertools import permutations
+from itertools import chain, permutations
 
 import pytest
 
@@ -16,6 +16,7 @@ from lamella.keys.keyring import Keyring
 from lamella.policy import Policy
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.testing import FaultyStore
+from lamella.testing.store_objects import objects
 from lamella_layers.store.inline import InlineStore
 from lamella_layers.store.memory import MemoryStore
 
@@ -75,10 +76,7 @@ def _shown(error):
 
 
 def _objects(store):
-    for prefix in ("o1/", "p1/"):
-        for each in store.list(prefix):
-            yield each.locator
-            yield b"".join(store.get(each.locator)[1])
+    return chain.from_iterable(objects(store).items())
 
 
 @pytest.mark.parametrize("order", ORDERS)

@@ -22,6 +22,7 @@ from lamella.scope import Address, TaskScope
 from lamella.stack import Stack
 from lamella.testing import FaultyStore
 from lamella.testing.payloads import noise
+from lamella.testing.store_objects import locators
 
 kind, scenario, folder, keyring_file = sys.argv[1:]
 before_name, act_name = scenario.split()
@@ -70,8 +71,7 @@ def look(store):
     stack.put(address, {"next": 1})
     assert stack.get_at(address) == {"next": 1}, "not overwritten"
     stack.delete(address)
-    left = [each.locator for prefix in ("o1/", "p1/") for each in store.list(prefix)]
-    assert left == [], left
+    assert locators(store) == [], locators(store)
     return "new" if now == after else "old"
 
 

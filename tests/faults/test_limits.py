@@ -13,6 +13,7 @@ from lamella.limits import DEFAULT_LIMITS, Limits
 from lamella.scope import Address, TaskScope
 from lamella.testing import FaultyStore
 from lamella.testing.payloads import noise
+from lamella.testing.store_objects import locators
 from lamella.wire.head import HeadRecord, pack_head, unpack_head
 from lamella_layers.store.inline import InlineStore
 from lamella_layers.store.memory import MemoryStore
@@ -88,10 +89,6 @@ print(refused)
 """
 
 
-def _locators(store):
-    return [each.locator for prefix in ("o1/", "p1/") for each in store.list(prefix)]
-
-
 def test_bombs_are_refused_within_512_mib_through_the_whole_read_path():
     run = subprocess.run([sys.executable, "-c", BOMBS], capture_output=True, text=True, check=False)
     assert (run.returncode, run.stderr) == (0, "")
@@ -129,7 +126,7 @@ def test_stream_above_its_ceiling_leaves_the_old_value(build, order):
     store = MemoryStore()
     stack = build(order, store, limits=Limits(max_stream_bytes=200_000))
     stack.put_stream(ADDRESS, [noise(200_000)])
-    before = _locators(store)
+    before = locators(store)
 
     def endless():
         while True:
@@ -137,7 +134,7 @@ def test_stream_above_its_ceiling_leaves_the_old_value(build, order):
 
     with pytest.raises(LimitExceededError, match="max_stream_bytes"):
         stack.put_stream(ADDRESS, endless())
-    assert _locators(store) == before
+    assert locators(store) == before
 
 
 @pytest.mark.parametrize("target", [io.BytesIO, None])
@@ -156,13 +153,13 @@ def test_more_parts_than_the_ceiling_are_neither_written_nor_read(build):
     few = build("cobblestone256 | chunk", store, limits=Limits(max_parts=2))
     with pytest.raises(LimitExceededError, match="max_parts"):
         few.put_stream(ADDRESS, [noise(200_000)])
-    assert _locators(store) == []
+    assert locators(store) == []
     ref = build("cobblestone256 | chunk", store).put_stream(ADDRESS, [noise(200_000)])
     with pytest.raises(LimitExceededError, match=r"the value has 4 parts, limits\.max_parts is 2"):
         few.get_into(ref, io.BytesIO())
     few.put_stream(ADDRESS, [b"small"])
     few.delete(ADDRESS)
-    assert _locators(store) == []
+    assert locators(store) == []
 
 
 def test_head_that_names_more_parts_than_bytes_is_no_head():

@@ -13,6 +13,7 @@ from lamella.policy import Policy
 from lamella.protocols.store import StoredObject
 from lamella.scope import Address, AssetScope, TaskScope, XComScope
 from lamella.testing.payloads import noise
+from lamella.testing.store_objects import objects
 from lamella_layers.store.memory import MemoryStore
 
 BEST = "zstd | padme | cobblestone256 | chunk"
@@ -30,12 +31,6 @@ ADDRESSES = (
 SPLIT_BYTES = 3 * 65_536 + 100
 
 
-def _objects(store):
-    return {
-        each.locator: b"".join(store.get(each.locator)[1]) for prefix in ("o1/", "p1/") for each in store.list(prefix)
-    }
-
-
 def _read(stack, ref):
     target = io.BytesIO()
     stack.get_into(ref, target)
@@ -46,7 +41,7 @@ def _moved(stack, source, target):
     """Copy all objects of one address to the locators of another."""
     store = stack.engine.store
     one, other = stack.engine.place(source), stack.engine.place(target)
-    for locator, body in _objects(store).items():
+    for locator, body in objects(store).items():
         if locator == one.head:
             store.put(other.head, (body,))
         elif locator.startswith(one.parts):
@@ -87,7 +82,7 @@ def test_object_of_another_deployment_with_the_same_keys_is_refused(build, keyri
     here, elsewhere = (build(BEST, keyring=Keyring(each)) for each in (record, others))
     ref = here.put(ADDRESSES[0], 1)
     elsewhere.put(ADDRESSES[0], 2)
-    ((_, body),) = _objects(elsewhere.engine.store).items()
+    ((_, body),) = objects(elsewhere.engine.store).items()
     here.engine.store.put(here.engine.place(ADDRESSES[0]).head, (body,))
     with pytest.raises(IntegrityError):
         here.get(ref)
@@ -101,7 +96,7 @@ class Split:
         self.store = self.stack.engine.store
         self.place = self.stack.engine.place(ADDRESSES[0])
         self.ref = self.stack.put_stream(ADDRESSES[0], [noise(SPLIT_BYTES)])
-        self.objects = _objects(self.store)
+        self.objects = objects(self.store)
         self.parts = sorted(each for each in self.objects if each.startswith("p1/"))
         assert len(self.parts) >= 4
         assert _read(self.stack, self.ref) == noise(SPLIT_BYTES)
@@ -147,7 +142,7 @@ def test_part_that_is_missing_or_empty_is_refused(build, order):
 def test_part_of_an_older_generation_is_refused(build, order):
     split = Split(build, order)
     split.stack.put_stream(ADDRESSES[0], [noise(SPLIT_BYTES + 10)[10:]])
-    newer = sorted(each for each in _objects(split.store) if each.startswith("p1/"))
+    newer = sorted(each for each in objects(split.store) if each.startswith("p1/"))
     for old, new in zip(split.parts, newer, strict=True):
         now = b"".join(split.store.get(new)[1])
         split.store.put(new, (split.objects[old],))
@@ -170,7 +165,7 @@ def test_head_and_whole_object_never_pass_for_each_other(build, order):
         _read(split.stack, split.ref)
     whole = build(order)
     ref = whole.put(ADDRESSES[0], 1)
-    ((locator, body),) = _objects(whole.engine.store).items()
+    ((locator, body),) = objects(whole.engine.store).items()
     assert body[shape_at] == 0
     whole.engine.store.put(locator, (body[:shape_at] + b"\x01" + body[shape_at + 1 :],))
     with pytest.raises(IntegrityError):
@@ -184,7 +179,7 @@ def test_more_parts_than_the_head_names_change_nothing_and_go_with_a_delete(buil
     split.store.put(re.sub(r"[0-9]+$", f"{number:08d}", split.parts[-1]), (split.objects[split.parts[0]],))
     assert _read(split.stack, split.ref) == noise(SPLIT_BYTES)
     split.stack.delete(ADDRESSES[0])
-    assert _objects(split.store) == {}
+    assert objects(split.store) == {}
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -205,7 +200,7 @@ def test_stray_object_among_the_parts_goes_with_an_erasure(build, name, erase):
     stack.put(ADDRESSES[0], 1)
     stack.engine.store.put(stack.engine.place(ADDRESSES[0]).parts + name, (b"stray",))
     getattr(stack, erase)(ADDRESSES[0] if erase == "delete" else ADDRESSES[0].scope)
-    assert _objects(stack.engine.store) == {}
+    assert objects(stack.engine.store) == {}
 
 
 def test_stray_object_among_the_parts_of_a_scope_goes_when_it_is_cleared(build):
@@ -213,7 +208,7 @@ def test_stray_object_among_the_parts_of_a_scope_goes_when_it_is_cleared(build):
     stack.put(ADDRESSES[0], 1)
     stack.engine.store.put(f"p1/{stack.engine.place(ADDRESSES[0]).scope_id}/readme", (b"stray",))
     stack.clear(ADDRESSES[0].scope, all_map_indices=True)
-    assert _objects(stack.engine.store) == {}
+    assert objects(stack.engine.store) == {}
 
 
 class Littered(MemoryStore):

@@ -11,6 +11,7 @@ from lamella.errors import IntegrityError, LamellaError, ObjectNotFoundError, St
 from lamella.scope import Address, TaskScope
 from lamella.testing import FaultyStore
 from lamella.testing.payloads import noise
+from lamella.testing.store_objects import locators
 from lamella_layers.store.memory import MemoryStore
 
 ORDERS = ("zstd | padme | cobblestone256 | chunk", "chunk | cobblestone256")
@@ -31,10 +32,6 @@ def _read(stack):
     except ObjectNotFoundError:
         return None
     return target.getvalue()
-
-
-def _locators(store):
-    return [each.locator for prefix in ("o1/", "p1/") for each in store.list(prefix)]
 
 
 def _count_steps(build, order, kind, before, act):
@@ -80,7 +77,7 @@ def test_put_that_fails_leaves_the_old_value_or_the_new_one(build, order, kind, 
         stack.put_stream(ADDRESS, [b"next"])
         assert _read(stack) == b"next"
         stack.delete(ADDRESS)
-        assert _locators(inner) == []
+        assert locators(inner) == []
     assert found == {False, True}
 
 
@@ -106,7 +103,7 @@ def test_erasure_that_fails_leaves_the_whole_value_or_none(build, order, before,
         assert _read(stack) in ((None,) if refused is None else (before, None))
         getattr(stack, erase)(target)
         assert _read(stack) is None
-        assert _locators(inner) == []
+        assert locators(inner) == []
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -133,7 +130,7 @@ def test_value_is_whole_when_the_store_conflicts_for_ever(build, order):
         stack.put(ADDRESS, SPLIT.hex())
     assert refused.value.transient
     assert _read(stack) == SMALL
-    assert len(_locators(inner)) == 1
+    assert len(locators(inner)) == 1
 
 
 def test_put_that_was_made_and_then_repeated_below_is_no_conflict(build):
@@ -152,7 +149,7 @@ def test_put_that_was_made_and_then_repeated_below_is_no_conflict(build):
         stack.put_stream(ADDRESS, [value])
         assert _read(stack) == value
     stack.delete(ADDRESS)
-    assert _locators(inner) == []
+    assert locators(inner) == []
 
 
 class Meddling(FaultyStore):
@@ -181,7 +178,7 @@ def test_value_that_a_newer_one_replaces_at_once_is_not_written_again(build, kin
     stack.put_stream(ADDRESS, [SPLIT])
     assert _read(other) == SPLIT[1:]
     other.delete(ADDRESS)
-    assert _locators(inner) == []
+    assert locators(inner) == []
 
 
 @pytest.mark.parametrize("kind", [MemoryStore, UnconditionalStore])
@@ -197,7 +194,7 @@ def test_value_that_is_erased_while_it_is_written_is_gone_or_whole(build, kind, 
     with nullcontext() if committed else pytest.raises(StoreConflictError, match="write it again"):
         stack.put_stream(ADDRESS, [SPLIT])
     assert _read(other) is None
-    assert _locators(inner) == []
+    assert locators(inner) == []
 
 
 @pytest.mark.parametrize("erase", ["delete", "clear"])
@@ -211,7 +208,7 @@ def test_value_that_is_written_while_parts_are_erased_is_gone_or_whole(build, er
         getattr(stack, erase)(ADDRESS if erase == "delete" else ADDRESS.scope)
         assert _read(other) in (None, SPLIT[1:])
         other.delete(ADDRESS)
-        assert _locators(inner) == []
+        assert locators(inner) == []
 
 
 def test_json_value_is_put_again_after_a_conflict(build):
@@ -274,7 +271,7 @@ def test_head_that_no_one_can_open_is_replaced_and_deleted(build):
         assert _read(stack) == SPLIT
         store.put(head, (body,))
         stack.delete(ADDRESS)
-        assert _locators(store) == []
+        assert locators(store) == []
 
 
 def test_only_a_missing_head_is_a_missing_value(build):
@@ -286,7 +283,7 @@ def test_only_a_missing_head_is_a_missing_value(build):
         with pytest.raises(ObjectNotFoundError):
             read()
     ref = stack.put_stream(ADDRESS, [SPLIT])
-    for part in _locators(stack.engine.store)[1:]:
+    for part in locators(stack.engine.store)[1:]:
         stack.engine.store.delete(part)
     with pytest.raises(IntegrityError):
         stack.get_into(ref, io.BytesIO())
@@ -298,7 +295,7 @@ def test_parts_that_a_small_value_left_behind_go_with_it(build):
         stack.put_stream(ADDRESS, [SPLIT])
         stack.put(ADDRESS, 1)
         stack.delete(ADDRESS)
-        assert _locators(stack.engine.store) == []
+        assert locators(stack.engine.store) == []
 
 
 def test_delete_removes_what_other_orders_and_stores_and_keys_wrote(build):
@@ -307,4 +304,4 @@ def test_delete_removes_what_other_orders_and_stores_and_keys_wrote(build):
     build("cobblestone256", second).put_stream(ADDRESS, [SPLIT])
     today = build("zstd", first, others={"old": second})
     today.delete(ADDRESS)
-    assert _locators(first) + _locators(second) == []
+    assert locators(first) + locators(second) == []

@@ -17,6 +17,7 @@ from lamella.errors import InvalidValueError, LamellaError, ObjectNotFoundError
 from lamella.scope import Address, TaskScope
 from lamella.testing import FaultyStore
 from lamella.testing.payloads import noise
+from lamella.testing.store_objects import locators
 from lamella_layers.store.directory import DirectoryStore
 from lamella_layers.store.memory import MemoryStore
 from lamella_layers.store.sqlite import SqliteStore
@@ -48,21 +49,17 @@ def _read(stack):
     return target.getvalue()
 
 
-def _locators(store):
-    return sorted(each.locator for prefix in ("o1/", "p1/") for each in store.list(prefix))
-
-
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("size_bytes", [0, 10, 200_000])
 @pytest.mark.parametrize("off", [-1, 1, 5_000_000])
 def test_source_of_another_size_than_was_said_leaves_the_old_value(build, store, order, size_bytes, off):
     stack = build(order, store)
     stack.put_stream(ADDRESS, [OLD])
-    before = _locators(store)
+    before = locators(store)
     with pytest.raises(InvalidValueError, match=f"{size_bytes} bytes, size_bytes said {size_bytes + off}"):
         stack.put_stream(ADDRESS, io.BytesIO(noise(size_bytes)), size_bytes + off)
     assert _read(stack) == OLD
-    assert _locators(store) == before
+    assert locators(store) == before
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -76,7 +73,7 @@ def test_source_is_read_no_further_than_the_segment_that_passes_its_size(build, 
     with pytest.raises(InvalidValueError, match="at least 300000 bytes, size_bytes said 299999"):
         build(order, store).put_stream(ADDRESS, endless(), 299_999)
     assert taken == [1, 2, 3]
-    assert _locators(store) == []
+    assert locators(store) == []
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -90,7 +87,7 @@ def test_file_whose_read_raises_stop_iteration_is_not_taken_for_whole(build, sto
 
     with pytest.raises(RuntimeError, match="StopIteration"):
         build(order, store).put_stream(ADDRESS, Cut())
-    assert _locators(store) == []
+    assert locators(store) == []
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -103,12 +100,12 @@ def test_source_that_raises_leaves_the_old_value_and_its_own_error(build, store,
 
     stack = build(order, store)
     stack.put_stream(ADDRESS, [OLD])
-    before = _locators(store)
+    before = locators(store)
     for size_bytes in (None, 10_000_000):
         with pytest.raises(error, match="of the caller"):
             stack.put_stream(ADDRESS, broken(), size_bytes)
         assert _read(stack) == OLD
-        assert _locators(store) == before
+        assert locators(store) == before
 
 
 @pytest.mark.parametrize("order", ORDERS)

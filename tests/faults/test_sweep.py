@@ -9,6 +9,7 @@ from lamella.keys.keyring import Keyring
 from lamella.scope import Address, AssetScope, TaskScope
 from lamella.testing import FaultyStore
 from lamella.testing.payloads import noise
+from lamella.testing.store_objects import locators
 from lamella_layers.store.directory import DirectoryStore
 from lamella_layers.store.inline import InlineStore
 from lamella_layers.store.memory import MemoryStore
@@ -16,10 +17,6 @@ from lamella_layers.store.memory import MemoryStore
 ORDERS = ("zstd | padme | cobblestone256 | chunk", "chunk | cobblestone256")
 ADDRESSES = (Address(TaskScope("dag", "run", "task"), "key"), Address(AssetScope(name="asset"), "key"))
 SPLIT = noise(9 * 1024 * 1024)
-
-
-def _locators(store):
-    return sorted(found.locator for prefix in ("o1/", "p1/") for found in store.list(prefix))
 
 
 def _orphan(stack, store, address):
@@ -40,11 +37,11 @@ def test_parts_without_a_value_are_swept_and_those_of_a_value_stay(build, tmp_pa
     stack = build(order, store)
     _orphan(stack, store, address)
     stack.put_stream(address, [SPLIT])
-    kept = [locator for locator in _locators(store) if locator in _named(stack, store, address)]
+    kept = [locator for locator in locators(store) if locator in _named(stack, store, address)]
     assert stack.gc(older_than_seconds=0, dry_run=True) == 1
-    assert len(_locators(store)) > len(kept)
+    assert len(locators(store)) > len(kept)
     assert stack.gc(older_than_seconds=0) == 1
-    assert _locators(store) == kept
+    assert locators(store) == kept
     assert stack.gc(older_than_seconds=0) == 0
 
 
@@ -72,24 +69,24 @@ def test_parts_of_a_large_value_that_a_small_one_replaced_are_swept(build):
     ref = stack.put(ADDRESSES[0], "small")
     assert stack.gc(older_than_seconds=0) == 1
     assert stack.get(ref) == "small"
-    assert [locator[:3] for locator in _locators(store)] == ["o1/"]
+    assert [locator[:3] for locator in locators(store)] == ["o1/"]
 
 
 def test_young_parts_may_be_those_of_a_write_in_progress(build):
     store = MemoryStore()
     stack = build(ORDERS[0], store)
     _orphan(stack, store, ADDRESSES[0])
-    before = _locators(store)
+    before = locators(store)
     assert stack.gc(older_than_seconds=3600) == 0
-    assert _locators(store) == before
+    assert locators(store) == before
 
 
 def test_parts_behind_a_head_that_cannot_be_opened_stay(build):
     store = MemoryStore()
     build(ORDERS[1], store, keyring=Keyring.ephemeral()).put_stream(ADDRESSES[0], [SPLIT])
-    before = _locators(store)
+    before = locators(store)
     assert build(ORDERS[1], store).gc(older_than_seconds=0) == 0
-    assert _locators(store) == before
+    assert locators(store) == before
 
 
 @pytest.mark.parametrize("locator", ["p1/a-stray/object", f"p1/{'0' * 32}/007/{'0' * 32}/{'0' * 32}/00000000"])
@@ -98,7 +95,7 @@ def test_what_is_no_part_of_ours_stays(build, locator):
     stack = build(ORDERS[0], store)
     store.put(locator, (b"x",))
     assert stack.gc(older_than_seconds=0) == 0
-    assert _locators(store) == [locator]
+    assert locators(store) == [locator]
 
 
 @pytest.mark.parametrize("age", [float("nan"), float("inf"), -1, -0.001, "5", None])
@@ -106,10 +103,10 @@ def test_age_that_is_no_finite_number_from_zero_on_sweeps_nothing(build, age):
     store = MemoryStore()
     stack = build(ORDERS[0], store)
     _orphan(stack, store, ADDRESSES[0])
-    before = _locators(store)
+    before = locators(store)
     with pytest.raises(InvalidValueError, match="finite number from 0 on"):
         stack.gc(older_than_seconds=age)
-    assert _locators(store) == before
+    assert locators(store) == before
 
 
 @pytest.mark.parametrize("fault", [PermissionError("canary"), TypeError("canary")])

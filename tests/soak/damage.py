@@ -10,6 +10,7 @@ from stacks import ADDRESS, RECOMMENDED, SMALL_PART_BYTES, build
 from lamella.errors import LamellaError
 from lamella.keys.keyring import Keyring
 from lamella.testing.payloads import mutations, noise
+from lamella.testing.store_objects import objects
 from lamella_layers.store.memory import MemoryStore
 
 if TYPE_CHECKING:
@@ -40,9 +41,9 @@ def read_damaged(count: int) -> tuple[list[str], Counter[str]]:
         for value in _VALUES:
             stack = build(order, MemoryStore(), keyring, part_bytes=SMALL_PART_BYTES)
             ref = stack.put(ADDRESS, value)
-            objects = _objects(stack)
-            share = -(-count // (len(_ORDERS) * len(_VALUES) * len(objects)))
-            for locator, raw in objects.items():
+            stored = objects(stack.engine.store)
+            share = -(-count // (len(_ORDERS) * len(_VALUES) * len(stored)))
+            for locator, raw in stored.items():
                 for damaged in mutations(raw, share):
                     stack.engine.store.put(locator, [damaged])
                     outcome = _outcome(stack, ref, value)
@@ -53,13 +54,6 @@ def read_damaged(count: int) -> tuple[list[str], Counter[str]]:
                     counts[outcome] += 1
                 stack.engine.store.put(locator, [raw])
     return wrong, counts
-
-
-def _objects(stack: Stack) -> dict[str, bytes]:
-    """Return everything in the store, by locator."""
-    store = stack.engine.store
-    listed = [each.locator for prefix in ("o1/", "p1/") for each in store.list(prefix)]
-    return {locator: b"".join(store.get(locator)[1]) for locator in listed}
 
 
 def _outcome(stack: Stack, ref: str, value: object) -> str:

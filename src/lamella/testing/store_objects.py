@@ -12,6 +12,7 @@ import pytest
 from lamella.errors import ObjectNotFoundError, StoreError
 from lamella.limits import SEGMENT_BYTES
 from lamella.testing.payloads import SEGMENTATIONS, noise
+from lamella.wire.locator import ALL_HEADS, ALL_PARTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from lamella.protocols.layer import Segment
     from lamella.protocols.store import Store
 
-__all__ = ["ObjectContract", "any_locator", "read"]
+__all__ = ["ObjectContract", "any_locator", "locators", "objects", "read"]
 
 _SIZES = (0, 1, 65_536, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1)
 _LARGE_BYTES = 20 * SEGMENT_BYTES
@@ -49,9 +50,19 @@ def any_locator() -> str:
     return f"o1/{os.urandom(16).hex()}/-1/{os.urandom(16).hex()}"
 
 
+def locators(store: Store) -> list[str]:
+    """Return the locators of all heads, then those of all parts, each in order."""
+    return sorted(each.locator for top in (ALL_HEADS, ALL_PARTS) for each in store.list(top))
+
+
 def read(store: Store, locator: str) -> bytes:
     """Read a whole object."""
     return b"".join(store.get(locator)[1])
+
+
+def objects(store: Store) -> dict[str, bytes]:
+    """Read all heads and parts, by locator."""
+    return {locator: read(store, locator) for locator in locators(store)}
 
 
 class _SourceError(Exception):
@@ -175,7 +186,7 @@ class ObjectContract:
         with pytest.raises(ObjectNotFoundError):
             store.get(locator)
         if store.lists:
-            assert [each.locator for top in ("o1/", "p1/") for each in store.list(top)] == []
+            assert locators(store) == []
 
     def test_stream_takes_bounded_memory(self, store: Store) -> None:
         locator = any_locator()
