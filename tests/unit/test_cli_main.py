@@ -254,6 +254,13 @@ def test_closed_standard_input_is_no_error_where_nobody_reads_it(configured):
     assert subprocess.check_output(command, cwd=configured).startswith(b"lamella:1:")
 
 
+def test_closed_standard_error_hinders_nothing_that_would_show_progress_on_it(configured):
+    (configured / "stream").write_bytes(b"bytes")
+    command = ["sh", "-c", 'exec "$0" "$@" 2>&-', Path(sysconfig.get_path("scripts")) / "lamella"]
+    ref = subprocess.check_output([*command, "put", "--stream", "stream", *CURSOR], cwd=configured, text=True).strip()
+    assert subprocess.check_output([*command, "get", ref, "--output", "-"], cwd=configured) == b"bytes"
+
+
 def test_progress_bar_appears_on_a_terminal_and_not_beside_the_ref(configured):
     (configured / "stream").write_bytes(bytes(5_000_000))
     leader, follower = pty.openpty()
