@@ -6,7 +6,7 @@ import errno
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from lamella.errors import InvalidValueError, LimitExceededError
 from lamella.flow.edge import caller_side
@@ -23,8 +23,13 @@ __all__ = ["StreamTarget", "spool_into"]
 
 _TARGET: Final = "a target is a path, or a file that is open for writing bytes"
 
-StreamTarget = str | bytes | os.PathLike[str] | os.PathLike[bytes] | BinaryIO
-"""What a caller may have written: a path, or an open binary file."""
+
+class _Writable(Protocol):
+    def write(self, data: Segment, /) -> int | None: ...
+
+
+StreamTarget = str | bytes | os.PathLike[str] | os.PathLike[bytes] | _Writable
+"""What a caller may have written: a path, or whatever writes bytes as a file does."""
 
 
 def spool_into(
@@ -99,7 +104,7 @@ def _fill(spool: BinaryIO, value: Payload, limits: Limits) -> int:
     return count
 
 
-def _write_all(target: BinaryIO, segment: Segment) -> None:
+def _write_all(target: _Writable, segment: Segment) -> None:
     """Write a segment to its end, since an unbuffered file takes as much as it can."""
     rest = memoryview(segment)
     while rest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Protocol
 
 from lamella.errors import InvalidValueError, LimitExceededError
 from lamella.flow.edge import caller_source
@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamSource", "gather", "pieces", "segments"]
 
-StreamSource = BinaryIO | Iterable[Segment] | Segment
-"""What a caller may hand in: an open binary file, pieces of bytes, or bytes."""
+
+class _Readable(Protocol):
+    def read(self, size: int, /) -> Segment: ...
+
+
+StreamSource = _Readable | Iterable[Segment | bytearray] | Segment | bytearray
+"""What a caller may hand in: whatever reads bytes as a file does, pieces of bytes, or bytes."""
 
 
 def segments(source: StreamSource, size_bytes: int | None, limits: Limits) -> Payload:
