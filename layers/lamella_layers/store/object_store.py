@@ -126,11 +126,13 @@ def _check_endpoint(endpoint: str, *, allow_http: bool) -> None:
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in {"http", "https"} and _HOST.fullmatch(parts.hostname or "") and parts.port != 0
-        usable = usable and "@" not in parts.netloc  # Nobody would ask for it, and obstore's errors would show it.
+        usable = usable and "@" not in parts.netloc  # No request would carry a user, but obstore's errors would.
     except ValueError:
         usable = False
     if not usable:
-        raise ConfigError("s3 store: the endpoint is a URL of a host, and a port perhaps: https://storage.example:9000")
+        raise ConfigError(
+            "s3 store: the endpoint is a URL of a host, and a port perhaps, without a user: https://storage.example:9000"
+        )
     if parts.scheme == "http" and not allow_http:
         raise ConfigError("s3 store: the endpoint has no TLS; use https, or set allow_http = true")
 
