@@ -110,7 +110,7 @@ def main() -> None:
     as_json = "--json" in sys.argv
     sys.excepthook = lambda kind, _, trace: _tell_unexpected(kind, trace, as_json=as_json)
     try:
-        _refuse_closed_streams()
+        _replace_closed_streams()
         code = lamella.main(prog_name="lamella", standalone_mode=False)
     except (LamellaError, click.ClickException, click.Abort, OSError) as error:
         _tell(type(error).__name__, _sentence(error), transient=_is_transient(error), as_json=as_json)
@@ -129,8 +129,8 @@ class _ClosedInput(io.RawIOBase):
         raise _closed("input")
 
 
-def _refuse_closed_streams() -> None:
-    """Refuse to do anything where the answer would be lost; Python leaves None where a stream was closed."""
+def _replace_closed_streams() -> None:
+    """Put a stream where Python leaves None for one that was closed; refuse only where the answer would be lost."""
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
     if sys.stdin is None:

@@ -117,7 +117,7 @@ def _fetch(source: Source) -> tuple[Version | None, Payload]:
     if source.ref is not None and source.ref.body is not None:
         return None, iter((source.ref.body,))
     try:
-        version, stream = source.store.get(source.locator)
+        version, stream = source.store.get(source.locator)  # Apart here, where what is no pair is named.
     except ObjectNotFoundError:
         raise ObjectNotFoundError(
             "nothing is stored at this address: it was deleted, expired, or never written to this store",
